@@ -1,0 +1,389 @@
+/* SPDX-License-Identifier: MIT */
+#define _GNU_SOURCE
+#include "core.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/signalfd.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "clock.h"
+#include "command.h"
+#include "control.h"
+#include "crash.h"
+#include "notify.h"
+#include "plug.h"
+
+#define TICK_US 500000u   /* how often plugins are looked after */
+#define STATS_US 5000000u /* core/stats */
+#define STOP_US 10000000u /* a stop never takes longer, whatever plugins do */
+
+/* ------------------------------------------------------------------ start -- */
+
+static mk_result
+core_make_dirs(const struct settings *s, mk_err *err)
+{
+	static const char *const parts[] = { "",       "/run",   "/run/bus", "/run/plugins",
+					     "/state", "/outbox" };
+	char path[1024];
+
+	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
+		snprintf(path, sizeof(path), "%s%s", s->data_dir, parts[i]);
+		/* Others have no business with the sockets; the data is the operator's choice. */
+		if (mkdir(path, i == 0 ? 0750 : 0700) == -1 && errno != EEXIST)
+			return mk_err_errno(err, "mkdir %s", path);
+	}
+	return MK_OK;
+}
+
+/* Sockets of a run that was killed. */
+static void
+core_clean_run(const struct settings *s)
+{
+	char path[1024];
+	struct dirent *entry;
+	DIR *dir;
+
+	snprintf(path, sizeof(path), "%s/bus", s->run_dir);
+	dir = opendir(path);
+	while (dir != NULL && (entry = readdir(dir)) != NULL)
+		if (entry->d_name[0] != '.')
+			(void)unlinkat(dirfd(dir), entry->d_name, 0);
+	if (dir != NULL)
+		closedir(dir);
+}
+
+static void core_on_call(void *arg, struct seat *caller, uint64_t call, const char *method,
+			 const uint8_t *body, uint32_t len);
+
+static void
+core_on_ended(void *arg, uint32_t events)
+{
+	struct core *c = arg;
+	uint64_t n;
+
+	(void)events;
+	/* Only wakes the loop: every plug looks for itself in its round. */
+	if (read(c->ended_fd, &n, sizeof(n)) == -1)
+		return;
+}
+
+static void
+core_on_tick(void *arg)
+{
+	struct core *c = arg;
+	uint64_t now = loop_now_us(c->loop);
+	bool stuck = false;
+
+	loop_timer_set(c->tick, now + TICK_US);
+	for (struct plug *p = c->plugs; p != NULL; p = p->next) {
+		plug_check(p, now);
+		stuck = stuck || p->state == PLUG_STUCK;
+	}
+	/* A blocked thread cannot be ended from inside: systemd shall do it. */
+	if (notify_watchdog_us() != 0 && !stuck)
+		notify_send("WATCHDOG=1");
+	if (now - c->stats_us >= STATS_US) {
+		c->stats_us = now;
+		mk_writer_reset(&c->hub->writer);
+		core_write_stats(c, &c->hub->writer);
+		hub_say(c->hub, "core/stats", false, &c->hub->writer);
+	}
+}
+
+static mk_result
+core_open(struct core *c, mk_err *err)
+{
+	const struct settings *s = c->plan->settings;
+	struct hub_config config = { .ring_messages = s->ring_messages,
+				     .ring_bytes = s->ring_bytes,
+				     .push_back_us = s->push_back_us };
+	struct hub_events events = plug_events;
+	char path[1024];
+	mk_result rc = core_make_dirs(s, err);
+
+	if (rc == MK_OK)
+		rc = control_lock(s->run_dir, err);
+	if (rc != MK_OK)
+		return rc;
+	core_clean_run(s);
+	snprintf(path, sizeof(path), "%s/crash", s->run_dir);
+	if (crash_take(path, c->moved, sizeof(c->moved)))
+		log_warn("core", "plugin %s took the last run down: it gets a process of its own",
+			 c->moved);
+	crash_init(path);
+	events.core_call = core_on_call;
+	events.arg = c;
+	rc = hub_new(&c->hub, c->loop, &config, &events, err);
+	if (rc == MK_OK)
+		rc = outside_new(&c->outside, c->hub, c->loop, s->listen, s->listen_count, err);
+	if (rc == MK_OK)
+		rc = control_new(&c->control, c, s->run_dir, err);
+	c->ended_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (rc == MK_OK && c->ended_fd != -1)
+		c->ended_watch = loop_watch(c->loop, c->ended_fd, LOOP_READ, core_on_ended, c);
+	c->tick = loop_timer_new(c->loop, core_on_tick, c);
+	if (rc == MK_OK && (c->ended_watch == NULL || c->tick == NULL))
+		rc = mk_err_set(err, MK_ENOMEM, "out of memory");
+	return rc;
+}
+
+mk_result
+core_new(struct core **out, const char *file, const char *const *builtin_dirs,
+	 mk_problems *problems, mk_err *err)
+{
+	struct core *c = calloc(1, sizeof(*c));
+	struct plan *plan;
+	mk_result rc;
+
+	if (c == NULL)
+		return mk_err_set(err, MK_ENOMEM, "out of memory");
+	*out = c;
+	c->file = file;
+	c->builtin_dirs = builtin_dirs;
+	c->ended_fd = -1;
+	c->started_us = clock_now_us();
+	plan = plan_prepare(file, builtin_dirs, problems);
+	if (plan == NULL)
+		return mk_err_set(err, MK_EINVAL, "the configuration has problems");
+	c->plan = plan;
+	log_set(plan->settings->log_level, plan->settings->log_format);
+	rc = loop_new(&c->loop, err);
+	if (rc == MK_OK)
+		rc = core_open(c, err);
+	c->plan = NULL; /* plug_new: those of the first plan hear everything */
+	for (uint32_t i = 0; rc == MK_OK && i < plan->settings->plugin_count; i++)
+		if (plug_new(c, plan, &plan->items[i], err) == NULL)
+			rc = MK_ENOMEM;
+	c->plan = plan;
+	return rc;
+}
+
+void
+core_free(struct core *c)
+{
+	if (c == NULL)
+		return;
+	control_free(c->control);
+	while (c->plugs != NULL)
+		plug_free(c->plugs);
+	outside_free(c->outside);
+	hub_free(c->hub);
+	loop_timer_free(c->tick);
+	loop_unwatch(c->ended_watch);
+	if (c->ended_fd != -1)
+		close(c->ended_fd);
+	loop_free(c->loop);
+	plan_unref(c->plan);
+	free(c);
+}
+
+/* ------------------------------------------------------------------- calls -- */
+
+struct core_caller {
+	struct core *core;
+	uint64_t call;
+};
+
+static void
+core_reply_call(void *arg, mk_result result, const char *error, const mk_writer *body)
+{
+	struct core_caller *caller = arg;
+
+	hub_answer(caller->core->hub, caller->call, result, error, body != NULL ? body->data : NULL,
+		   body != NULL ? (uint32_t)body->len : 0);
+	free(caller);
+}
+
+static void
+core_on_call(void *arg, struct seat *from, uint64_t call, const char *method, const uint8_t *body,
+	     uint32_t len)
+{
+	struct core *c = arg;
+	struct core_caller *caller = malloc(sizeof(*caller));
+	bool may_control = from == NULL; /* the control socket is the operator's */
+	mk_doc doc;
+
+	if (caller == NULL) {
+		hub_answer(c->hub, call, MK_ENOMEM, "out of memory", NULL, 0);
+		return;
+	}
+	*caller = (struct core_caller){ .core = c, .call = call };
+	for (const char *const *p = from == NULL ? NULL : from->manifest->capabilities;
+	     p != NULL && *p != NULL; p++)
+		may_control = may_control || strcmp(*p, "core.control") == 0;
+	mk_doc_init(&doc);
+	if (mk_doc_open(&doc, body, len, NULL, NULL, 0) != MK_OK)
+		core_reply_call(caller, MK_EFORMAT, "malformed body", NULL);
+	else
+		command_run(c, method + strlen("core/"), mk_doc_root(&doc), may_control,
+			    core_reply_call, caller);
+	mk_doc_fini(&doc);
+}
+
+/* --------------------------------------------------------------------- run -- */
+
+static void core_on_signal(void *arg, uint32_t events);
+
+struct core_signals {
+	struct core *core;
+	int fd;
+};
+
+static void
+core_log_reload(void *arg, bool good, bool changed, uint32_t count, const char *const *lines)
+{
+	(void)arg;
+	for (uint32_t i = 0; i < count; i++)
+		log_write(good ? MK_LOG_INFO : MK_LOG_ERROR, "reload", "%s", lines[i]);
+	if (good)
+		log_info("reload", "%s", changed ? "done" : "nothing has changed");
+	else
+		log_error("reload", "the configuration has problems; nothing was changed");
+	notify_send("READY=1");
+}
+
+static void
+core_on_signal(void *arg, uint32_t events)
+{
+	struct core_signals *s = arg;
+	struct signalfd_siginfo info;
+
+	(void)events;
+	while (read(s->fd, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
+		if (info.ssi_signo == SIGHUP) {
+			notify_send("RELOADING=1");
+			if (core_reload(s->core, false, core_log_reload, NULL) == MK_EAGAIN)
+				log_warn("reload", "one is under way, this one is ignored");
+		} else {
+			log_info("core", "stopping  signal=%s", sigabbrev_np((int)info.ssi_signo));
+			core_stop(s->core);
+		}
+	}
+}
+
+void
+core_stop(struct core *c)
+{
+	if (c->stop_by != 0)
+		return;
+	notify_send("STOPPING=1");
+	c->stop_by = clock_now_us() + STOP_US;
+}
+
+/* Does another one that still runs publish what this one subscribes to? */
+static bool
+core_is_fed(const struct core *c, const struct plug *p)
+{
+	for (const struct plug *q = c->plugs; q != NULL; q = q->next) {
+		if (q == p || q->state == PLUG_DISABLED || q->item->manifest == NULL)
+			continue;
+		for (const mk_topic *t = q->item->manifest->publishes; t->name != NULL; t++)
+			for (const mk_topic *u = p->item->manifest->subscribes; u->name != NULL;
+			     u++)
+				if (mk_topic_covers(u->name, t->name) ||
+				    mk_topic_covers(t->name, u->name))
+					return true;
+	}
+	return false;
+}
+
+/* Publishers first, so that everything under way arrives. True when all are down. */
+static bool
+core_stop_more(struct core *c)
+{
+	bool down = true, begun = false;
+	struct plug *first = NULL;
+
+	for (struct plug *p = c->plugs; p != NULL; p = p->next) {
+		if (p->state == PLUG_DISABLED || p->state == PLUG_STUCK)
+			continue;
+		down = false;
+		begun = begun || p->state == PLUG_DRAINING;
+		if (p->state == PLUG_DRAINING)
+			continue;
+		if (p->state == PLUG_BACKOFF || p->state == PLUG_QUARANTINED ||
+		    !core_is_fed(c, p)) {
+			plug_disable(p, "");
+			begun = true;
+		} else if (first == NULL) {
+			first = p;
+		}
+	}
+	/* A circle of plugins that feed each other is broken at its first. */
+	if (!down && !begun && first != NULL)
+		plug_disable(first, "");
+	return down;
+}
+
+static void
+core_sweep(struct core *c)
+{
+	for (struct plug *p = c->plugs, *next; p != NULL; p = next) {
+		next = p->next;
+		plug_round(p);
+		if (p->remove && p->state == PLUG_DISABLED && plug_is_down(p) && p->waiter == NULL)
+			plug_free(p);
+	}
+	if (c->plugs_changed) {
+		c->plugs_changed = false;
+		mk_writer_reset(&c->hub->writer);
+		core_write_plugins(c, &c->hub->writer);
+		hub_say(c->hub, "core/plugins", true, &c->hub->writer);
+	}
+}
+
+static void
+core_give_up(struct core *c)
+{
+	for (struct plug *p = c->plugs; p != NULL; p = p->next) {
+		if (p->state == PLUG_DISABLED)
+			continue;
+		log_error("core", "plugin %s did not stop: %s", p->name, plug_state_text(p->state));
+		plug_kill(p, "the daemon stops");
+	}
+}
+
+void
+core_run(struct core *c, int signals)
+{
+	struct core_signals s = { .core = c, .fd = signals };
+	struct loop_watch *w = loop_watch(c->loop, signals, LOOP_READ, core_on_signal, &s);
+	bool ready = false, stuck = false;
+
+	for (struct plug *p = c->plugs; p != NULL; p = p->next)
+		if (p->item->settings->enabled)
+			plug_enable(p, NULL);
+	loop_timer_set(c->tick, clock_now_us() + TICK_US);
+	for (;;) {
+		loop_round(c->loop);
+		core_sweep(c);
+		if (!ready && c->stop_by == 0) {
+			ready = true;
+			for (struct plug *p = c->plugs; p != NULL; p = p->next)
+				ready = ready && plug_is_settled(p);
+			if (ready)
+				notify_send("READY=1");
+		}
+		if (c->stop_by != 0 && (core_stop_more(c) || clock_now_us() > c->stop_by))
+			break;
+		hub_pump(c->hub);
+		control_pump(c->control);
+	}
+	core_give_up(c);
+	for (struct plug *p = c->plugs; p != NULL; p = p->next)
+		stuck = stuck || (p->thread_live && !atomic_load(&p->thread_ended));
+	loop_unwatch(w);
+	log_info("core", "stopped");
+	if (stuck) {
+		/* Its memory may not go while it runs; the kernel takes everything at once. */
+		control_free(c->control);
+		_exit(1);
+	}
+}

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The daemon: its loop, its bus, its plugins, its control socket. Core thread only.
+ */
+#ifndef MK_CORE_CORE_H
+#define MK_CORE_CORE_H
+
+#include "hub.h"
+#include "outside.h"
+#include "plan.h"
+
+#define MK_VERSION "0.1.0"
+
+struct plug;
+struct control;
+
+struct core {
+	struct loop *loop;
+	struct hub *hub;
+	struct outside *outside;
+	struct control *control;
+	struct plug *plugs; /* in the order of the configuration */
+	struct plan *plan;  /* the one in force */
+	const char *file;
+	const char *const *builtin_dirs;
+	char moved[MK_ID_MAX + 1]; /* plugin that crashed the last run: gets its own process */
+	uint64_t started_us;
+	uint64_t stop_by; /* 0: not stopping */
+	struct loop_timer *tick;
+	int ended_fd; /* an inproc instance's thread has ended */
+	struct loop_watch *ended_watch;
+	struct reload *reload; /* under way, or NULL */
+	bool plugs_changed;    /* core/plugins is due */
+	uint64_t stats_us;
+};
+
+mk_result core_new(struct core **out, const char *file, const char *const *builtin_dirs,
+		   mk_problems *problems, mk_err *err);
+void core_free(struct core *c);
+/* Runs until everything has stopped. `signals` is a signalfd. */
+void core_run(struct core *c, int signals);
+void core_stop(struct core *c);
+
+/* Read the configuration again, check all of it, then change what differs. `done` gets the plan
+ * or the problems, one line each; never called when the result is not MK_OK. */
+mk_result core_reload(struct core *c, bool dry_run,
+		      void (*done)(void *arg, bool good, bool changed, uint32_t count,
+				   const char *const *lines),
+		      void *arg);
+
+/* What it looks like, as one msgpack map each. */
+void core_write_status(struct core *c, mk_writer *w);
+void core_write_plugins(struct core *c, mk_writer *w);
+void core_write_stats(struct core *c, mk_writer *w);
+
+#endif

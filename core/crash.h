@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What is left of a crash: a backtrace in the log, and for a plugin that took the daemon along a
+ * record, so that the next start gives it a process of its own.
+ */
+#ifndef MK_CORE_CRASH_H
+#define MK_CORE_CRASH_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* Fatal signals print a backtrace to stderr. With `record` (a path, may be NULL) they also write
+ * the name of the instance whose thread it was. */
+void crash_init(const char *record);
+/* The instance that this thread runs, for the record; NULL = none. [any thread] */
+void crash_set_instance(const char *name);
+/* Write a record now: an instance that is stuck for good. */
+void crash_write(const char *name);
+/* The instance that a former run crashed in, and forget it. */
+bool crash_take(const char *record, char *name, size_t cap);
+
+#endif

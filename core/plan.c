@@ -1,0 +1,424 @@
+/* SPDX-License-Identifier: MIT */
+#define _GNU_SOURCE
+#include "plan.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <meshkern/audit.h>
+
+#include "child.h"
+#include "clock.h"
+#include "grant.h"
+
+#define PROBE_US 2000000u       /* a plugin's file must be loaded by then */
+#define PROBE_ANSWER (1u << 20) /* bytes */
+
+struct probe { /* one throw-away process */
+	struct plan_item *item;
+	pid_t pid; /* 0: did not start, or was judged */
+	int pidfd;
+	int answer; /* what it found out */
+	int noise;  /* its stdout and stderr */
+	uint8_t *data;
+	size_t len;
+};
+
+static void
+probe_start(struct probe *p, const char *mode, mk_problems *problems)
+{
+	const struct plugin_settings *s = p->item->settings;
+	const char *args[] = { mode, s->path, NULL };
+	int answer[2] = { -1, -1 }, noise[2] = { -1, -1 };
+	int values = p->item->len > 0 ? child_memory("options", p->item->body, p->item->len) : -1;
+	mk_err err = { 0 };
+
+	p->data = malloc(PROBE_ANSWER);
+	if (p->data == NULL || pipe2(answer, O_CLOEXEC) == -1 || pipe2(noise, O_CLOEXEC) == -1)
+		mk_err_errno(&err, "pipe");
+	else if (child_spawn(&p->pid, args, answer[1], values, noise[1], &err) != MK_OK)
+		p->pid = 0;
+	p->answer = answer[0];
+	p->noise = noise[0];
+	if (answer[1] != -1)
+		close(answer[1]);
+	if (noise[1] != -1)
+		close(noise[1]);
+	if (values != -1)
+		close(values);
+	p->pidfd = p->pid == 0 ? -1 : child_pidfd(p->pid);
+	if (p->pid == 0)
+		mk_problems_add(problems, s->line, s->column, "plugins.%s: %s", s->name, err.text);
+}
+
+static void
+probe_read(struct probe *p)
+{
+	ssize_t n = read(p->answer, p->data + p->len, PROBE_ANSWER - p->len);
+
+	p->len += n > 0 ? (size_t)n : 0;
+}
+
+/* Until all have exited, or the time is up. Answers are read meanwhile: a pipe holds little. */
+static void
+probe_wait(struct probe *probes, uint32_t count)
+{
+	uint64_t until = clock_now_us() + PROBE_US;
+	struct pollfd fds[2 * SETTINGS_PLUGINS_MAX];
+	uint32_t running = count;
+
+	for (uint32_t i = 0; i < count; i++) {
+		fds[2 * i] = (struct pollfd){ .fd = probes[i].answer, .events = POLLIN };
+		fds[2 * i + 1] = (struct pollfd){ .fd = probes[i].pidfd, .events = POLLIN };
+	}
+	while (running > 0 && clock_now_us() < until) {
+		poll(fds, 2 * count, (int)((until - clock_now_us()) / 1000 + 1));
+		running = 0;
+		for (uint32_t i = 0; i < count; i++) {
+			if ((fds[2 * i].revents & POLLIN) != 0)
+				probe_read(&probes[i]);
+			else if (fds[2 * i].revents != 0)
+				fds[2 * i].fd = -1;
+			if (fds[2 * i + 1].revents != 0 && (fds[2 * i].revents & POLLIN) == 0)
+				fds[2 * i + 1].fd = -1;
+			running += fds[2 * i + 1].fd != -1;
+		}
+	}
+}
+
+/* The last line that it wrote to stderr: why it failed. */
+static void
+probe_reason(struct probe *p, char *line, size_t cap)
+{
+	char data[4096];
+	ssize_t n =
+	    fcntl(p->noise, F_SETFL, O_NONBLOCK) == 0 ? read(p->noise, data, sizeof(data)) : 0;
+	char *last;
+
+	while (n > 0 && (data[n - 1] == '\n' || data[n - 1] == '\0'))
+		n--;
+	data[n > 0 ? n : 0] = '\0';
+	last = strrchr(data, '\n');
+	snprintf(line, cap, "%.*s", (int)cap - 1, last != NULL ? last + 1 : data);
+}
+
+/* True if it exited well; else the problem is added. */
+static bool
+probe_judge(struct probe *p, mk_problems *problems)
+{
+	const struct plugin_settings *s = p->item->settings;
+	char line[256];
+	int status = 0;
+
+	if (p->pid == 0)
+		return false;
+	if (waitpid(p->pid, &status, WNOHANG) == 0) {
+		kill(p->pid, SIGKILL);
+		waitpid(p->pid, &status, 0);
+		snprintf(line, sizeof(line), "did not load within %u s", PROBE_US / 1000000);
+	} else if (WIFSIGNALED(status)) {
+		snprintf(line, sizeof(line), "crashed while it was loaded: %s",
+			 strsignal(WTERMSIG(status)));
+	} else {
+		probe_reason(p, line, sizeof(line));
+	}
+	p->pid = 0;
+	if (status == 0)
+		return true;
+	mk_problems_add(problems, s->line, s->column, "plugins.%s: %s: %s", s->name, s->path, line);
+	return false;
+}
+
+static void
+probe_close(struct probe *p)
+{
+	int fds[] = { p->pidfd, p->answer, p->noise };
+
+	for (int i = 0; i < 3; i++)
+		if (fds[i] != -1)
+			close(fds[i]);
+	free(p->data);
+}
+
+/* Run one probe for each item, all at a time; `take` gets what the good ones say. */
+static void
+probe_all(struct plan_item **items, uint32_t count, const char *mode,
+	  void (*take)(struct plan_item *item, const uint8_t *data, size_t len, mk_problems *),
+	  mk_problems *problems)
+{
+	struct probe probes[SETTINGS_PLUGINS_MAX];
+
+	for (uint32_t i = 0; i < count; i++) {
+		probes[i] = (struct probe){ .item = items[i], .pidfd = -1 };
+		probe_start(&probes[i], mode, problems);
+	}
+	probe_wait(probes, count);
+	for (uint32_t i = 0; i < count; i++) {
+		if (probe_judge(&probes[i], problems))
+			take(items[i], probes[i].data, probes[i].len, problems);
+		probe_close(&probes[i]);
+	}
+}
+
+/* ------------------------------------------------------------- one item -- */
+
+static void
+plan_problem(const struct plan_item *item, mk_problems *problems, const char *text)
+{
+	mk_problems_add(problems, item->settings->line, item->settings->column, "plugins.%s: %s",
+			item->settings->name, text);
+}
+
+static void
+plan_take_manifest(struct plan_item *item, const uint8_t *data, size_t len, mk_problems *problems)
+{
+	const struct plugin_settings *s = item->settings;
+	char where[MK_ID_MAX + 32];
+	mk_err err = { 0 };
+	mk_writer w;
+
+	if (mk_manifest_read(&item->manifest, data, len, &err) != MK_OK) {
+		plan_problem(item, problems, err.text);
+		return;
+	}
+	if (strcmp(item->manifest->id, s->plugin) != 0)
+		mk_problems_add(problems, s->line, s->column,
+				"plugins.%s: %s is the plugin %s; to run it under another name, "
+				"add \"plugin: %s\"",
+				s->name, s->path, item->manifest->id, item->manifest->id);
+	item->told = malloc(len);
+	if (item->told != NULL) {
+		memcpy(item->told, data, len);
+		item->told_len = len;
+	}
+	grant_check(s, item->manifest, problems);
+	snprintf(where, sizeof(where), "plugins.%s.config", s->name);
+	item->values = mk_options_read(item->manifest->options, s->config, where, problems);
+	mk_writer_init(&w, 0);
+	if (item->values == NULL || mk_values_write(item->values, &w) != MK_OK) {
+		plan_problem(item, problems, "out of memory");
+		mk_writer_fini(&w);
+		return;
+	}
+	item->body = w.data; /* the writer's memory goes on living here */
+	item->len = w.len;
+}
+
+/* check() of the plugin found a fault if it says anything. */
+static void
+plan_take_check(struct plan_item *item, const uint8_t *data, size_t len, mk_problems *problems)
+{
+	char text[512];
+
+	if (len == 0)
+		return;
+	snprintf(text, sizeof(text), "config: %.*s", (int)len, (const char *)data);
+	plan_problem(item, problems, text);
+}
+
+/* Imports can be judged without running anything. */
+static bool
+plan_audit(struct plan_item *item, mk_problems *problems)
+{
+	static const char *const known[] = { "storage.read", "storage.write", "net",
+					     "exec",         "core.control",  NULL };
+	const struct plugin_settings *s = item->settings;
+	const char *granted[8];
+	struct stat st;
+	uint32_t n = 0;
+	mk_audit *audit;
+	mk_err err = { 0 };
+	mk_result rc;
+
+	if (stat(s->path, &st) == 0)
+		item->file_mark = (uint64_t)st.st_ino * 31 + (uint64_t)st.st_mtim.tv_sec * 1000003 +
+				  (uint64_t)st.st_mtim.tv_nsec + (uint64_t)st.st_size;
+	for (uint32_t i = 0; known[i] != NULL; i++)
+		if (grant_capability(s, known[i]))
+			granted[n++] = known[i];
+	granted[n] = NULL;
+	rc = mk_audit_open(&audit, s->path, &err);
+	if (rc == MK_OK) {
+		rc = mk_audit_check(audit, granted, &err);
+		mk_audit_free(audit);
+	}
+	if (rc != MK_OK)
+		plan_problem(item, problems, err.text);
+	return rc == MK_OK;
+}
+
+static void
+plan_complete_all(struct plan_item **items, uint32_t count, mk_problems *problems)
+{
+	struct plan_item *some[SETTINGS_PLUGINS_MAX];
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < count; i++)
+		if (plan_audit(items[i], problems))
+			some[n++] = items[i];
+	probe_all(some, n, "--probe", plan_take_manifest, problems);
+	if (mk_problems_count(problems) > 0)
+		return;
+	n = 0;
+	for (uint32_t i = 0; i < count; i++)
+		if (items[i]->manifest->has_check)
+			some[n++] = items[i];
+	probe_all(some, n, "--check", plan_take_check, problems);
+}
+
+mk_result
+plan_complete(struct plan *plan, struct plan_item *item, mk_problems *problems)
+{
+	(void)plan;
+	if (item->manifest == NULL)
+		plan_complete_all(&item, 1, problems);
+	return mk_problems_count(problems) > 0 ? MK_EINVAL : MK_OK;
+}
+
+/* ---------------------------------------------------------- the whole plan -- */
+
+/* Publishers of a topic agree on its class, and subscribers understand its schema. */
+static void
+plan_check_topics(const struct plan_item *a, const struct plan_item *b, mk_problems *problems)
+{
+	const uint32_t classes = MK_TOPIC_RELIABLE | MK_TOPIC_DURABLE | MK_TOPIC_RETAINED;
+
+	for (const mk_topic *p = a->manifest->publishes; p->name != NULL; p++) {
+		for (const mk_topic *q = b->manifest->publishes; a < b && q->name != NULL; q++)
+			if (strcmp(p->name, q->name) == 0 && ((p->flags ^ q->flags) & classes) != 0)
+				mk_problems_add(problems, b->settings->line, b->settings->column,
+						"plugins.%s: publishes %s with another delivery "
+						"class than plugins.%s",
+						b->settings->name, q->name, a->settings->name);
+		for (const mk_topic *q = b->manifest->subscribes; q->name != NULL; q++)
+			if (strcmp(p->name, q->name) == 0 && q->schema_max != 0 &&
+			    (q->schema_min > p->schema_max || p->schema_min > q->schema_max))
+				mk_problems_add(problems, b->settings->line, b->settings->column,
+						"plugins.%s: understands schema %u to %u of %s, "
+						"but plugins.%s publishes %u to %u",
+						b->settings->name, q->schema_min, q->schema_max,
+						q->name, a->settings->name, p->schema_min,
+						p->schema_max);
+	}
+}
+
+static bool
+plan_has(const struct plan_item *item, const char *capability)
+{
+	const char *const *c = item->manifest->capabilities;
+
+	while (*c != NULL && strcmp(*c, capability) != 0)
+		c++;
+	return *c != NULL;
+}
+
+static void
+plan_check_pair(const struct plan_item *a, const struct plan_item *b, mk_problems *problems)
+{
+	const struct plugin_settings *s = b->settings;
+
+	if (plan_has(a, "storage.write") && plan_has(b, "storage.write"))
+		mk_problems_add(problems, s->line, s->column,
+				"plugins.%s: only one plugin may write the database, and "
+				"plugins.%s does",
+				s->name, a->settings->name);
+	if ((b->manifest->flags & MK_PLUGIN_SINGLE) != 0 &&
+	    strcmp(a->manifest->id, b->manifest->id) == 0)
+		mk_problems_add(problems, s->line, s->column,
+				"plugins.%s: %s may run only once, and plugins.%s does", s->name,
+				b->manifest->id, a->settings->name);
+	for (const mk_method *m = a->manifest->methods; m->name != NULL; m++)
+		for (const mk_method *n = b->manifest->methods; n->name != NULL; n++)
+			if (strcmp(m->name, n->name) == 0)
+				mk_problems_add(problems, s->line, s->column,
+						"plugins.%s: answers %s, and so does plugins.%s",
+						s->name, n->name, a->settings->name);
+}
+
+static void
+plan_check(struct plan *p, mk_problems *problems)
+{
+	uint32_t count = p->settings->plugin_count;
+
+	for (uint32_t i = 0; i < count; i++)
+		for (uint32_t j = 0; j < count; j++) {
+			if (p->items[i].manifest == NULL || p->items[j].manifest == NULL)
+				continue;
+			plan_check_topics(&p->items[i], &p->items[j], problems);
+			if (i < j)
+				plan_check_pair(&p->items[i], &p->items[j], problems);
+		}
+}
+
+struct plan *
+plan_prepare(const char *file, const char *const *builtin_dirs, mk_problems *problems)
+{
+	struct plan_item *enabled[SETTINGS_PLUGINS_MAX];
+	struct plan *p = calloc(1, sizeof(*p));
+	uint32_t n = 0;
+
+	if (p == NULL) {
+		mk_problems_add(problems, 0, 0, "out of memory");
+		return NULL;
+	}
+	p->refs = 1;
+	p->settings = settings_load(file, builtin_dirs, problems);
+	if (p->settings != NULL)
+		p->items = calloc(p->settings->plugin_count + 1, sizeof(*p->items));
+	if (p->items == NULL) {
+		plan_unref(p);
+		return NULL;
+	}
+	for (uint32_t i = 0; i < p->settings->plugin_count; i++) {
+		p->items[i].settings = &p->settings->plugins[i];
+		if (p->settings->plugins[i].enabled)
+			enabled[n++] = &p->items[i];
+	}
+	plan_complete_all(enabled, n, problems);
+	if (mk_problems_count(problems) == 0)
+		plan_check(p, problems);
+	if (mk_problems_count(problems) == 0)
+		return p;
+	plan_unref(p);
+	return NULL;
+}
+
+struct plan *
+plan_ref(struct plan *p)
+{
+	p->refs++;
+	return p;
+}
+
+void
+plan_unref(struct plan *p)
+{
+	if (p == NULL || --p->refs > 0)
+		return;
+	for (uint32_t i = 0; p->items != NULL && i < p->settings->plugin_count; i++) {
+		mk_manifest_free(p->items[i].manifest);
+		mk_values_free(p->items[i].values);
+		free(p->items[i].told);
+		free(p->items[i].body);
+	}
+	free(p->items);
+	settings_free(p->settings);
+	free(p);
+}
+
+struct plan_item *
+plan_find(struct plan *p, const char *name)
+{
+	for (uint32_t i = 0; i < p->settings->plugin_count; i++)
+		if (strcmp(p->items[i].settings->name, name) == 0)
+			return &p->items[i];
+	return NULL;
+}

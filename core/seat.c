@@ -1,0 +1,618 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * One instance's place at the hub: bringing messages to it, taking messages from it.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "hub.h"
+
+#define WINDOW 16u               /* bundles of messages under way */
+#define WINDOW_BYTES (1u << 20)  /* of them, unless one alone is larger */
+#define BUNDLE_BYTES (64u << 10) /* a bundle is closed at this size */
+#define CONTROL_WINDOW 24u       /* control may go beyond WINDOW; fewer than bundle_len */
+#define CONTROL_MAX (64u << 20)  /* more waiting control than this: it has stopped reading */
+#define CREDIT 1024u             /* messages a publisher may be ahead */
+#define CREDIT_BYTES (1u << 20)  /* the same in bytes */
+#define RECEIVE_ROUND 32         /* bundles taken from one seat before the next is served */
+
+static bool
+seat_wants(void *arg, const char *topic)
+{
+	const struct seat *s = arg;
+
+	if (s->manifest == NULL)
+		return false;
+	for (const mk_topic *t = s->manifest->subscribes; t->name != NULL; t++)
+		if (mk_topic_covers(t->name, topic))
+			return true;
+	return false;
+}
+
+struct seat *
+seat_new(struct hub *h, const char *name, void *owner, bool from_start)
+{
+	struct seat *s = calloc(1, sizeof(*s));
+	struct seat **p;
+
+	if (s == NULL)
+		return NULL;
+	s->hub = h;
+	s->owner = owner;
+	snprintf(s->name, sizeof(s->name), "%s", name);
+	reader_init(&s->sent, &h->stream, seat_wants, s);
+	if (from_start)
+		reader_from_start(&s->sent);
+	else
+		s->done = h->stream.order;
+	s->acked = s->sent;
+	for (p = &h->seats; *p != NULL; p = &(*p)->next)
+		;
+	*p = s;
+	return s;
+}
+
+void
+seat_free(struct seat *s)
+{
+	struct seat **p;
+
+	if (s == NULL)
+		return;
+	seat_detach(s);
+	for (p = &s->hub->seats; *p != s; p = &(*p)->next)
+		;
+	*p = s->next;
+	wire_fini(&s->control);
+	wire_fini(&s->bundle);
+	free(s);
+}
+
+void
+seat_declare(struct seat *s, const mk_manifest *manifest, uint64_t rate, bool trusted)
+{
+	s->manifest = manifest;
+	s->rate = rate;
+	s->trusted = trusted;
+	reader_rematch(&s->sent);
+	reader_rematch(&s->acked);
+}
+
+void
+seat_park(struct seat *s, bool parked)
+{
+	s->waited_for = !parked;
+	s->hub->dirty = true;
+}
+
+static void
+seat_control(struct seat *s, uint8_t kind)
+{
+	wire_begin(&s->control, kind);
+	wire_end(&s->control);
+	s->hub->dirty = true;
+}
+
+void
+seat_write_body(struct seat *s, uint64_t order, mk_writer *w)
+{
+	for (int which = 0; which < 2; which++) {
+		const struct ring *ring = &s->hub->stream.rings[which];
+		uint64_t position = ring_after(ring, order - 1);
+
+		if (position < ring->base + ring->count &&
+		    ring_at(ring, position)->order == order) {
+			mk_kv_bin(w, "body", ring_at(ring, position)->body,
+				  ring_at(ring, position)->len);
+			return;
+		}
+	}
+	mk_kv_nil(w, "body");
+}
+
+void
+seat_bye(struct seat *s)
+{
+	seat_control(s, WIRE_BYE);
+	seat_flush(s);
+}
+
+void
+seat_drain(struct seat *s)
+{
+	s->draining = true;
+	s->stop_order = s->hub->stream.order;
+	s->hub->dirty = true;
+}
+
+void
+seat_reconfigure(struct seat *s, const void *values, uint32_t len)
+{
+	wire_begin(&s->control, WIRE_OPTIONS);
+	wire_rest(&s->control, values, len);
+	wire_end(&s->control);
+	s->hub->dirty = true;
+}
+
+void
+seat_done(struct seat *s, uint64_t order)
+{
+	if (order <= s->done || order > s->hub->stream.order)
+		return;
+	s->done = order;
+	reader_follow(&s->acked, order);
+}
+
+/* --------------------------------------------------------------- sending -- */
+
+static bool
+seat_send(struct seat *s, struct wire_out *w)
+{
+	if (link_send(s->out, w->data, w->len) != MK_OK)
+		return false;
+	s->bundle_len[s->bundles_sent % 32] = (uint32_t)w->len;
+	s->bundles_sent++;
+	s->bytes_unreceived += w->len;
+	wire_clear(w);
+	return true;
+}
+
+void
+seat_flush(struct seat *s)
+{
+	if (s->control.len == 0 || s->out == NULL || link_peers(s->out) == 0)
+		return;
+	if (s->bundles_sent - s->bundles_received < CONTROL_WINDOW) {
+		seat_send(s, &s->control);
+	} else if (s->control.len > CONTROL_MAX) {
+		s->hub->events.misbehaved(s->owner, "does not take what it is sent");
+		s->hub->events.lost_link(s->owner);
+	}
+}
+
+/* Messages that `rate` allows beyond what was given already. */
+static uint64_t
+seat_tokens(struct seat *s)
+{
+	uint64_t now = loop_now_us(s->hub->loop);
+	uint64_t most = (s->rate < 10 ? 1 : s->rate / 10) * 1000000; /* a tenth of a second */
+
+	s->tokens += (now - s->tokens_us) * s->rate;
+	s->tokens_us = now;
+	if (s->tokens > most)
+		s->tokens = most;
+	return s->tokens / 1000000;
+}
+
+static void
+seat_throttle(struct seat *s)
+{
+	uint32_t left_out;
+
+	s->throttled++;
+	hub_need_tick(s->hub);
+	if (log_allowed(&s->throttle_log, 1, &left_out))
+		log_warn("bus", "%s publishes as fast as its limit allows  rate=%llu left_out=%u",
+			 s->name, (unsigned long long)s->rate, left_out);
+}
+
+void
+seat_give_credit(struct seat *s)
+{
+	uint64_t want = s->used + CREDIT, bytes = s->used_bytes + CREDIT_BYTES;
+
+	/* Rarely, in large steps: each grant costs a record. */
+	if (!s->running || !hub_gives_credit(s->hub, s) ||
+	    (s->credit >= s->used + CREDIT / 2 &&
+	     s->credit_bytes >= s->used_bytes + CREDIT_BYTES / 2))
+		return;
+	if (s->rate > 0) {
+		uint64_t tokens = seat_tokens(s);
+
+		if (want > s->credit + tokens)
+			want = s->credit + tokens;
+		if (want <= s->credit && s->credit == s->used) {
+			seat_throttle(s);
+			return;
+		}
+	}
+	if (want > s->credit) {
+		s->tokens -= s->rate > 0 ? (want - s->credit) * 1000000 : 0;
+		s->credit = want;
+	} else if (bytes <= s->credit_bytes) {
+		return;
+	}
+	s->credit_bytes = bytes;
+	wire_begin(&s->control, WIRE_CREDIT);
+	wire_u64(&s->control, s->credit);
+	wire_u64(&s->control, s->credit_bytes);
+	wire_end(&s->control);
+	s->hub->dirty = true;
+}
+
+static void
+seat_put(struct seat *s, struct wire_out *w, const struct entry *e, uint64_t order, uint32_t flags)
+{
+	struct wire_msg m = {
+		.order = order,
+		.epoch = s->hub->stream.epoch,
+		.seq = e->seq,
+		.time_us = e->time_us,
+		.origin_seq = e->origin_seq,
+		.flags = e->flags | flags,
+		.schema = e->schema,
+		.topic = e->topic->name,
+		.origin = e->origin,
+		.body = e->body,
+		.len = e->len,
+	};
+
+	wire_msg(w, &m);
+	s->out_messages++;
+}
+
+static void
+seat_put_gap(struct seat *s, struct wire_out *w, const struct topic *t, uint64_t seq, uint64_t lost)
+{
+	wire_begin(w, WIRE_GAP);
+	wire_str(w, t->name);
+	wire_u64(w, s->hub->stream.epoch);
+	wire_u64(w, seq);
+	wire_u64(w, lost);
+	wire_end(w);
+}
+
+/* Tell the world, but not about the core's own topics: that would never end. */
+static void
+seat_report_gap(struct seat *s, const struct reader_item *gap)
+{
+	struct hub *h = s->hub;
+
+	s->gaps++;
+	s->lost += gap->lost;
+	if ((gap->topic->flags & MK_TOPIC_DURABLE) != 0)
+		hub_rewind(h, gap->topic);
+	if (strncmp(gap->topic->name, "core/", 5) == 0)
+		return;
+	if ((gap->topic->flags & MK_TOPIC_RELIABLE) != 0)
+		log_warn("bus", "gap  plugin=%s topic=%s from=%llu lost=%llu", s->name,
+			 gap->topic->name, (unsigned long long)gap->seq,
+			 (unsigned long long)gap->lost);
+	mk_writer_reset(&h->writer);
+	mk_put_map(&h->writer, 4);
+	mk_kv_str(&h->writer, "subscriber", s->name);
+	mk_kv_str(&h->writer, "topic", gap->topic->name);
+	mk_kv_u64(&h->writer, "from", gap->seq);
+	mk_kv_u64(&h->writer, "lost", gap->lost);
+	hub_say(h, "core/gap", false, &h->writer);
+}
+
+static void
+seat_put_retained(struct seat *s)
+{
+	struct topics *topics = &s->hub->stream.topics;
+
+	s->retained_due = false;
+	for (uint32_t i = 0; i < topics->count; i++) {
+		struct topic *t = topics->at[i];
+
+		if (t->kept_count == 0 || !reader_matches(&s->sent, t))
+			continue;
+		for (uint32_t k = 0; k < t->kept_count; k++)
+			if (t->kept[k]->order <= s->done)
+				seat_put(s, &s->control, t->kept[k], 0, MK_MSG_RETAINED);
+		if (t->kept_lost > 0)
+			seat_put_gap(s, &s->control, t, t->kept[t->kept_count - 1]->seq + 1,
+				     t->kept_lost);
+	}
+}
+
+/* Fill one bundle with what comes next. False: there is nothing. */
+static bool
+seat_fill(struct seat *s)
+{
+	struct reader_item item;
+	enum reader_found found;
+
+	while (s->bundle.len < BUNDLE_BYTES &&
+	       (found = reader_peek(&s->sent, &item)) != READER_NOTHING) {
+		if (found == READER_GAP) {
+			reader_pass(&s->sent, found, &item);
+			seat_put_gap(s, &s->bundle, item.topic, item.seq, item.lost);
+			seat_report_gap(s, &item);
+			continue;
+		}
+		if (s->draining && item.entry->order > s->stop_order)
+			break;
+		seat_put(s, &s->bundle, item.entry, item.entry->order,
+			 item.entry->order <= s->sent_before ? MK_MSG_REPLAYED : 0);
+		s->sent_order = item.entry->order;
+		reader_pass(&s->sent, found, &item);
+	}
+	return s->bundle.len > 0;
+}
+
+void
+seat_pump(struct seat *s)
+{
+	if (s->out == NULL || link_peers(s->out) == 0)
+		return;
+	if (s->running && s->retained_due)
+		seat_put_retained(s);
+	seat_flush(s);
+	while (s->running && !s->said_stop && s->control.len == 0 &&
+	       s->bundles_sent - s->bundles_received < WINDOW &&
+	       (s->bytes_unreceived < WINDOW_BYTES || s->bundles_sent == s->bundles_received)) {
+		if (!seat_fill(s)) {
+			if (s->draining) {
+				s->said_stop = true;
+				seat_control(s, WIRE_STOP);
+				seat_flush(s);
+			}
+			break;
+		}
+		if (!seat_send(s, &s->bundle))
+			break;
+	}
+	if (s->running)
+		seat_give_credit(s);
+	seat_flush(s);
+}
+
+/* ------------------------------------------------------------- receiving -- */
+
+static void
+seat_on_state(struct seat *s, struct wire_in *r)
+{
+	uint8_t state = wire_get_u8(r);
+	mk_result result = (mk_result)wire_get_u32(r);
+	char text[256];
+	uint32_t len;
+	const uint8_t *p = wire_get_rest(r, &len);
+
+	snprintf(text, sizeof(text), "%.*s", (int)len, p != NULL ? (const char *)p : "");
+	if (state == WIRE_STATE_HERE) {
+		s->here = true;
+		return;
+	}
+	if (state == WIRE_STATE_RUNNING) {
+		s->running = true;
+		s->retained_due = true;
+		s->hub->dirty = true;
+	} else if (state == WIRE_STATE_STOPPED || state == WIRE_STATE_FAILED) {
+		s->running = false;
+	}
+	s->hub->events.state(s->owner, state, result, text);
+}
+
+static void
+seat_on_publish(struct seat *s, struct wire_in *r)
+{
+	uint64_t bytes = (uint64_t)(r->end - r->p);
+	uint32_t flags = wire_get_u32(r);
+	uint32_t schema = wire_get_u32(r);
+	uint64_t number = wire_get_u64(r);
+	const char *topic = wire_get_str(r);
+	uint32_t len;
+	const uint8_t *body = wire_get_rest(r, &len);
+
+	if (r->bad || s->manifest == NULL)
+		return;
+	if (s->used >= s->credit || s->used_bytes >= s->credit_bytes) {
+		s->refused++;
+		s->hub->refused++;
+		s->hub->events.misbehaved(s->owner, "published beyond its credit");
+		return;
+	}
+	s->used++;
+	s->used_bytes += bytes;
+	s->in_messages++;
+	hub_admit(s->hub, s, topic, flags, schema, number, body, len);
+}
+
+static void
+seat_on_ack(struct seat *s, struct wire_in *r)
+{
+	uint64_t received = wire_get_u64(r), done = wire_get_u64(r);
+
+	if (r->bad || received > s->bundles_sent || done > s->hub->stream.order) {
+		r->bad = true;
+		return;
+	}
+	for (; s->bundles_received < received; s->bundles_received++)
+		s->bytes_unreceived -= s->bundle_len[s->bundles_received % 32];
+	seat_done(s, done);
+	if (s->laggard && reader_lag(&s->acked) < s->hub->config.ring_messages / 2) {
+		s->laggard = false;
+		log_info("bus", "%s has caught up", s->name);
+	}
+	s->hub->dirty = true;
+}
+
+static void
+seat_on_outbox(struct seat *s, struct wire_in *r)
+{
+	uint64_t stats[6];
+
+	for (int i = 0; i < 6; i++)
+		stats[i] = wire_get_u64(r);
+	if (!r->bad)
+		s->hub->events.outbox(s->owner, stats);
+}
+
+static void
+seat_on_text(struct seat *s, uint8_t kind, struct wire_in *r)
+{
+	uint8_t level = kind == WIRE_LOG ? wire_get_u8(r) : MK_LOG_WARN;
+	char area[MK_ID_MAX + 8];
+	uint32_t len;
+	const uint8_t *p = wire_get_rest(r, &len);
+
+	if (p == NULL)
+		return;
+	if (kind == WIRE_MISBEHAVED) {
+		char text[256];
+
+		snprintf(text, sizeof(text), "%.*s", (int)len, (const char *)p);
+		s->hub->events.misbehaved(s->owner, text);
+		return;
+	}
+	snprintf(area, sizeof(area), "plugin %s", s->name);
+	log_write(level > MK_LOG_DEBUG ? MK_LOG_DEBUG : level, area, "%.*s", (int)len,
+		  (const char *)p);
+}
+
+static void
+seat_on_number(struct seat *s, struct wire_in *r)
+{
+	int64_t value = (int64_t)wire_get_u64(r);
+	const char *name = wire_get_str(r);
+
+	if (!r->bad)
+		s->hub->events.number(s->owner, name, value);
+}
+
+static void
+seat_on_call(struct seat *s, uint8_t kind, struct wire_in *r)
+{
+	uint64_t id = wire_get_u64(r);
+	uint64_t timeout = kind == WIRE_ASK ? wire_get_u64(r) : 0;
+	mk_result result = kind == WIRE_ASK ? MK_OK : (mk_result)wire_get_u32(r);
+	const char *name = wire_get_str(r);
+	uint32_t len;
+	const uint8_t *body = wire_get_rest(r, &len);
+
+	if (r->bad)
+		return;
+	if (kind == WIRE_ASK)
+		hub_on_ask(s, id, timeout, name, body, len);
+	else
+		hub_on_answer(s, id, result, name, body, len);
+}
+
+static void
+seat_on_record(struct seat *s, uint8_t kind, struct wire_in *r)
+{
+	switch (kind) {
+	case WIRE_STATE:
+		seat_on_state(s, r);
+		break;
+	case WIRE_PUB:
+		seat_on_publish(s, r);
+		break;
+	case WIRE_ACK:
+		seat_on_ack(s, r);
+		break;
+	case WIRE_ASK:
+	case WIRE_ANSWER:
+		seat_on_call(s, kind, r);
+		break;
+	case WIRE_LOG:
+	case WIRE_MISBEHAVED:
+		seat_on_text(s, kind, r);
+		break;
+	case WIRE_NUMBER:
+		seat_on_number(s, r);
+		break;
+	case WIRE_OUTBOX:
+		seat_on_outbox(s, r);
+		break;
+	default:
+		r->bad = true;
+	}
+}
+
+/* Start as soon as both sockets are through: a publish socket would swallow it before. */
+static void
+seat_start(struct seat *s)
+{
+	if (s->started || !s->here || s->out == NULL || link_peers(s->out) == 0)
+		return;
+	s->started = true;
+	wire_begin(&s->control, WIRE_START);
+	wire_u64(&s->control, s->hub->stream.epoch);
+	wire_u64(&s->control, s->admitted);
+	wire_end(&s->control);
+	if (s->committed > 0) {
+		wire_begin(&s->control, WIRE_TRIM);
+		wire_u64(&s->control, s->committed);
+		wire_end(&s->control);
+	}
+	seat_flush(s);
+}
+
+static void
+seat_on_in(void *arg, uint32_t events)
+{
+	struct seat *s = arg;
+	const uint8_t *data;
+	size_t len;
+
+	(void)events;
+	for (int i = 0; i < RECEIVE_ROUND; i++) {
+		struct wire_in bundle, record;
+		uint8_t kind;
+
+		data = link_receive(s->in, &len);
+		if (data == NULL)
+			break;
+		bundle = (struct wire_in){ .p = data, .end = data + len };
+		while (wire_next(&bundle, &kind, &record)) {
+			seat_on_record(s, kind, &record);
+			bundle.bad = bundle.bad || record.bad;
+		}
+		if (bundle.bad)
+			s->hub->events.misbehaved(s->owner, "sent a malformed record");
+	}
+	seat_start(s);
+	s->hub->dirty = true;
+}
+
+static void
+seat_on_peers(void *arg, uint32_t events)
+{
+	struct seat *s = arg;
+
+	(void)events;
+	link_peers_seen(s->out);
+	if (link_peers(s->out) > 0)
+		seat_start(s);
+	else if (s->started)
+		s->hub->events.lost_link(s->owner);
+}
+
+mk_result
+seat_attach(struct seat *s, struct link *out, struct link *in, mk_err *err)
+{
+	s->out = out;
+	s->in = in;
+	s->sent = s->acked;
+	s->sent_before = s->sent_order;
+	s->here = s->started = s->running = s->draining = s->said_stop = false;
+	s->bundles_sent = s->bundles_received = s->bytes_unreceived = 0;
+	s->credit = s->credit_bytes = s->used = s->used_bytes = s->tokens = 0;
+	s->tokens_us = loop_now_us(s->hub->loop);
+	s->in_watch = loop_watch(s->hub->loop, link_fd(in), LOOP_READ, seat_on_in, s);
+	s->out_watch = loop_watch(s->hub->loop, link_peers_fd(out), LOOP_READ, seat_on_peers, s);
+	if (s->in_watch == NULL || s->out_watch == NULL) {
+		seat_detach(s);
+		return mk_err_set(err, MK_ENOMEM, "bus: out of memory");
+	}
+	return MK_OK;
+}
+
+void
+seat_detach(struct seat *s)
+{
+	loop_unwatch(s->in_watch);
+	loop_unwatch(s->out_watch);
+	link_close(s->out);
+	link_close(s->in);
+	s->in_watch = s->out_watch = NULL;
+	s->out = s->in = NULL;
+	s->running = s->started = s->here = false;
+	wire_clear(&s->control);
+	wire_clear(&s->bundle);
+	hub_drop_calls_of(s);
+}

@@ -1,0 +1,51 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Counts the test cases of one ctest run.
+
+    tally.py RESULTS.xml CTEST-STATUS    prints: PASSED FAILED SKIPPED
+
+A Criterion program counts by its own summary, any other program by the lines
+`N passed, N failed, N skipped` that it prints, and as one case if it prints none.
+"""
+import re
+import sys
+import xml.etree.ElementTree as ElementTree
+
+CRITERION = re.compile(r"^\[====\] Synthesis: Tested: \d+ \| Passing: (\d+) \| Failing: (\d+)", re.M)
+CRITERION_SKIP = re.compile(r"^\[SKIP\] ", re.M)
+OWN = re.compile(r"^(\d+) passed, (\d+) failed, (\d+) skipped$", re.M)
+
+
+def count(test):
+    """(passed, failed, skipped) of one program."""
+    skip = test.find("skipped")
+    if test.get("status") == "disabled":
+        return 0, 0, 1
+    if skip is not None:  # also what ctest says of a program that does not exist
+        return (0, 0, 1) if skip.get("message", "").startswith("SKIP_") else (0, 1, 0)
+    ok = test.get("status") == "run"
+    output = test.findtext("system-out") or ""
+    cases = [tuple(map(int, found)) for found in OWN.findall(output)]
+    criterion = CRITERION.findall(output)
+    if criterion:
+        skips = len(CRITERION_SKIP.findall(output))
+        cases += [(int(p), int(f), 0) for p, f in criterion] + [(0, 0, skips)]
+    passed, failed, skipped = map(sum, zip(*cases)) if cases else (int(ok), 0, 0)
+    if not ok and failed == 0:  # it crashed, timed out, or failed outside of its cases
+        failed = 1
+    return passed, failed, skipped
+
+
+def main(path, status):
+    try:
+        counts = [count(test) for test in ElementTree.parse(path).iter("testcase")]
+    except (OSError, ElementTree.ParseError) as error:
+        print(f"tally: {path}: {error}", file=sys.stderr)
+        counts = []
+    passed, failed, skipped = map(sum, zip((0, 0, 0), *counts))
+    if status != 0 and failed == 0 or not counts:
+        failed += 1  # ctest itself failed, or ran nothing
+    print(passed, failed, skipped)
+
+
+main(sys.argv[1], int(sys.argv[2]))
