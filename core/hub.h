@@ -184,8 +184,9 @@ mk_result seat_attach(struct seat *s, struct link *out, struct link *in, mk_err 
 void seat_detach(struct seat *s);
 /* Nobody will come for now: nothing is kept for it beyond what the ring keeps anyway. */
 void seat_park(struct seat *s, bool parked);
-/* Everything up to now, then stop. */
-void seat_drain(struct seat *s);
+/* Let it finish what it was sent (`all`: everything up to now), then stop. What remains is sent to
+ * whoever sits down next. */
+void seat_drain(struct seat *s, bool all);
 void seat_reconfigure(struct seat *s, const void *values, uint32_t len);
 /* The last word to whoever sits there: it closes its sockets. */
 void seat_bye(struct seat *s);

@@ -176,6 +176,7 @@ static void
 inst_say_ack(struct inst *in)
 {
 	in->done_told = in->done;
+	in->bundles_told = in->bundles;
 	pthread_mutex_lock(&in->lock);
 	wire_begin(&in->ready, WIRE_ACK);
 	wire_u64(&in->ready, in->bundles);
@@ -453,7 +454,6 @@ inst_deliver(struct inst *in)
 			in->last = &in->first;
 		free(b);
 		in->bundles++;
-		inst_say_ack(in);
 	}
 }
 
@@ -765,6 +765,8 @@ inst_run(const struct inst_config *config, mk_err *err)
 	while (!in->bye && clock_now_us() < bye_by) {
 		loop_round(in->loop);
 		inst_deliver(in);
+		if (in->bundles != in->bundles_told)
+			inst_say_ack(in);
 		inst_arm_report(in);
 		inst_flush(in);
 		if (in->first != NULL && !inst_is_gated(in))

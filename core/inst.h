@@ -124,7 +124,7 @@ struct inst {
 	bool started, stopping, stopped, bye;
 
 	struct inst_bundle *first, **last; /* to be delivered */
-	uint64_t bundles;                  /* received and finished */
+	uint64_t bundles, bundles_told; /* received and finished */
 	uint64_t epoch;
 	uint64_t done, done_told;
 	struct inst_unacked *unacked; /* ring of INST_UNACKED, only with manual topics */

@@ -216,13 +216,15 @@ log_write(int32_t level, const char *area, const char *format, ...)
 	char text[LINE_BYTES]; /* what is cut off here would not fit the line either */
 	struct line line;
 	va_list args;
+	int n;
 
 	if (level > log_level())
 		return;
 	va_start(args, format);
-	if (vsnprintf(text, sizeof(text), format, args) < 0)
-		snprintf(text, sizeof(text), "unprintable: %s", format);
+	n = vsnprintf(text, sizeof(text), format, args);
 	va_end(args);
+	if (n < 0)
+		snprintf(text, sizeof(text), "unprintable: %s", format);
 
 	pthread_mutex_lock(&sink.lock);
 	if (sink.told < sink.dropped) {

@@ -22,84 +22,24 @@
  *   - a write fails in the middle: the file is cut back; if not even that
  *     works it is left alone and the next record begins a new segment
  */
-#include "outbox.h"
+#include "outbox_impl.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
-#include <sys/stat.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
-#include <zlib.h>
-
 #include "clock.h"
-#include "log.h"
-#include "outbox_segment.h"
 
-#define MARK_MAGIC "MKTRIMMD"
 #define MARK_PERIOD_US 1000000u
-#define SEGMENT_DEFAULT (8u << 20)
-#define HEADER_BYTES sizeof(struct segment_header)
 #define WARNINGS 3 /* a minute, of one outbox */
-
-struct mark {
-	char magic[8];
-	uint64_t trimmed;
-	uint32_t crc; /* of what stands before it */
-	uint32_t reserved;
-};
-
-struct segment {
-	uint64_t first;    /* its name: the lowest number it can have */
-	uint64_t size;     /* header and whole records */
-	uint64_t lost_to;  /* damage below this number is counted already */
-	uint64_t unsynced; /* records since its last fdatasync */
-};
-
-/* Where outbox_next reads. */
-struct cursor {
-	struct segment_reader file;
-	uint64_t first;  /* the segment it is on, 0 = none */
-	uint64_t pos;    /* of the next record in it */
-	uint64_t number; /* which that should be */
-	uint64_t wanted; /* records below are passed over */
-};
-
-struct outbox {
-	pthread_mutex_t sync_lock; /* one outbox_sync at a time; taken first */
-	pthread_mutex_t lock;      /* guards the rest; not held over fdatasync */
-	int dir_fd;
-	int lock_fd;
-	int mark_fd;
-	int fd;                   /* the last segment; -1 = begin a new one */
-	uint32_t salt;            /* of the last segment */
-	bool dir_changed;         /* a segment was made since the last sync */
-	bool mark_changed;        /* `trimmed` is not in the file yet */
-	uint64_t mark_time_us;    /* when it was written last */
-	struct segment *segments; /* ascending */
-	size_t count;
-	size_t cap;
-	uint64_t next;    /* number of the next record */
-	uint64_t trimmed; /* up to here nothing is needed */
-	uint64_t segment_bytes;
-	uint64_t max_bytes;
-	uint64_t bytes;
-	uint64_t refused;
-	uint64_t damaged;
-	struct log_limit warnings;
-	struct cursor cursor;
-	char name[128]; /* the end of the directory's path, for the log */
-};
 
 /* errno to the log, since append and trim have no mk_err; not often, because a
  * full disk must not be filled by its log. */
-static mk_result
+mk_result
 outbox_warn(struct outbox *o, const char *what)
 {
 	int error = errno;
@@ -112,66 +52,23 @@ outbox_warn(struct outbox *o, const char *what)
 }
 
 static void
-outbox_close_fd(int *fd)
-{
-	if (*fd != -1)
-		close(*fd);
-	*fd = -1;
-}
-
-/* -------------------------------------------------------------- mark --- */
-
-static uint32_t
-mark_crc(const struct mark *mark)
-{
-	return (uint32_t)crc32_z(0, (const uint8_t *)mark, offsetof(struct mark, crc));
-}
-
-static void
-mark_save(struct outbox *o)
-{
-	struct mark mark = { .magic = MARK_MAGIC, .trimmed = o->trimmed };
-
-	mark.crc = mark_crc(&mark);
-	o->mark_time_us = clock_now_us();
-	if (pwrite(o->mark_fd, &mark, sizeof(mark), 0) == (ssize_t)sizeof(mark))
-		o->mark_changed = false;
-	else
-		outbox_warn(o, "write the mark");
-}
-
-static void
 mark_save_if_due(struct outbox *o)
 {
 	if (o->mark_changed && clock_now_us() - o->mark_time_us >= MARK_PERIOD_US)
-		mark_save(o);
-}
-
-/* A mark that is damaged is none: too much is sent again. */
-static void
-mark_load(struct outbox *o)
-{
-	struct mark mark;
-	ssize_t n = pread(o->mark_fd, &mark, sizeof(mark), 0);
-
-	if (n == (ssize_t)sizeof(mark) && memcmp(mark.magic, MARK_MAGIC, sizeof(mark.magic)) == 0 &&
-	    mark.crc == mark_crc(&mark) && mark.trimmed < SEGMENT_NUMBER_MAX)
-		o->trimmed = mark.trimmed;
-	else if (n != 0)
-		log_warn("outbox", "%s: the mark is damaged, records may be sent again", o->name);
+		outbox_save_mark(o);
 }
 
 /* ----------------------------------------------------------- segments --- */
 
-static void
-cursor_close(struct cursor *c)
+void
+outbox_leave_segment(struct cursor *c)
 {
 	segment_read_close(&c->file);
 	c->first = 0;
 }
 
-static bool
-segments_push(struct outbox *o, uint64_t first, uint64_t size)
+bool
+outbox_push(struct outbox *o, uint64_t first, uint64_t size)
 {
 	if (o->count == o->cap) {
 		size_t cap = o->cap == 0 ? 16 : 2 * o->cap;
@@ -185,12 +82,6 @@ segments_push(struct outbox *o, uint64_t first, uint64_t size)
 	o->segments[o->count++] = (struct segment){ .first = first, .size = size };
 	o->bytes += size;
 	return true;
-}
-
-static struct segment *
-segments_last(const struct outbox *o)
-{
-	return &o->segments[o->count - 1];
 }
 
 /* The segment where `number` would be, and the first number behind it. */
@@ -222,9 +113,9 @@ segments_begin(struct outbox *o)
 
 	if (fd == -1)
 		return outbox_warn(o, "begin a segment");
-	if (o->count > 0 && segments_last(o)->first == o->next)
+	if (o->count > 0 && outbox_last(o)->first == o->next)
 		o->bytes -= o->segments[--o->count].size;
-	if (!segments_push(o, o->next, HEADER_BYTES)) {
+	if (!outbox_push(o, o->next, OUTBOX_HEADER_BYTES)) {
 		close(fd);
 		return MK_ENOMEM;
 	}
@@ -233,22 +124,19 @@ segments_begin(struct outbox *o)
 	o->salt = salt;
 	o->dir_changed = true;
 	if (o->mark_changed)
-		mark_save(o);
+		outbox_save_mark(o);
 	return MK_OK;
 }
 
 static bool
 segments_drop_first(struct outbox *o)
 {
-	char name[SEGMENT_NAME_BYTES];
-
-	segment_name(name, o->segments[0].first);
-	if (unlinkat(o->dir_fd, name, 0) == -1 && errno != ENOENT) {
+	if (!segment_remove(o->dir_fd, o->segments[0].first)) {
 		outbox_warn(o, "remove a segment");
 		return false;
 	}
 	if (o->cursor.first == o->segments[0].first)
-		cursor_close(&o->cursor); /* or its blocks would stay taken */
+		outbox_leave_segment(&o->cursor); /* or its blocks would stay taken */
 	o->bytes -= o->segments[0].size;
 	o->count--;
 	memmove(o->segments, o->segments + 1, o->count * sizeof(*o->segments));
@@ -257,196 +145,14 @@ segments_drop_first(struct outbox *o)
 
 /* Remove what is trimmed as a whole. The last segment stays, because its name
  * keeps the numbering; if it is large it first gives way to an empty one. */
-static void
-segments_recycle(struct outbox *o)
+void
+outbox_recycle(struct outbox *o)
 {
 	if (o->count > 0 && o->trimmed + 1 == o->next &&
-	    segments_last(o)->size > HEADER_BYTES + o->segment_bytes / 8)
+	    outbox_last(o)->size > OUTBOX_HEADER_BYTES + o->segment_bytes / 8)
 		(void)segments_begin(o);
 	while (o->count > 1 && o->segments[1].first <= o->trimmed + 1 && segments_drop_first(o))
 		;
-}
-
-/* ------------------------------------------------------------- opening --- */
-
-static mk_result
-open_lock(struct outbox *o, mk_err *err)
-{
-	char pid[24] = "";
-
-	o->lock_fd = openat(o->dir_fd, "lock", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-	if (o->lock_fd == -1)
-		return mk_err_errno(err, "open the lock file");
-	if (flock(o->lock_fd, LOCK_EX | LOCK_NB) == -1) {
-		if (errno != EWOULDBLOCK)
-			return mk_err_errno(err, "lock");
-		if (pread(o->lock_fd, pid, sizeof(pid) - 1, 0) > 0)
-			pid[strspn(pid, "0123456789")] = '\0';
-		return mk_err_set(err, MK_EEXIST, "in use by process %s", pid);
-	}
-	/* The pid is for that message only: a full disk does not matter. */
-	if (ftruncate(o->lock_fd, 0) == 0)
-		(void)dprintf(o->lock_fd, "%ld\n", (long)getpid());
-	return MK_OK;
-}
-
-static int
-segment_compare(const void *a, const void *b)
-{
-	const struct segment *x = a;
-	const struct segment *y = b;
-
-	return (x->first > y->first) - (x->first < y->first);
-}
-
-static mk_result
-open_list(struct outbox *o, mk_err *err)
-{
-	int fd = openat(o->dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *dir = fd == -1 ? NULL : fdopendir(fd);
-	mk_result rc = MK_OK;
-	struct dirent *entry;
-
-	if (dir == NULL) {
-		rc = mk_err_errno(err, "list the directory");
-		outbox_close_fd(&fd);
-		return rc;
-	}
-	while (rc == MK_OK && (entry = readdir(dir)) != NULL) {
-		uint64_t first = segment_parse_name(entry->d_name);
-		struct stat st;
-
-		if (first != 0 &&
-		    fstatat(o->dir_fd, entry->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
-		    S_ISREG(st.st_mode) && !segments_push(o, first, (uint64_t)st.st_size))
-			rc = mk_err_set(err, MK_ENOMEM, "out of memory");
-	}
-	closedir(dir);
-	if (o->count > 1)
-		qsort(o->segments, o->count, sizeof(*o->segments), segment_compare);
-	return rc;
-}
-
-/* Go on where the last segment ends. */
-static mk_result
-open_last(struct outbox *o, mk_err *err)
-{
-	struct segment *s = segments_last(o);
-	struct segment_reader *r = &o->cursor.file;
-	mk_result opened = segment_read_open(r, o->dir_fd, s->first, s->size);
-	mk_result rc = opened == MK_EFORMAT ? MK_OK : opened;
-	uint64_t end = s->size;
-
-	o->next = s->first;
-	if (rc == MK_EABI)
-		return mk_err_set(err, rc, "the files are of another version or machine");
-	if (rc == MK_OK && s->size >= HEADER_BYTES)
-		rc = segment_scan(r, &end, &o->next);
-	if (rc != MK_OK)
-		return mk_err_set(err, rc, "read %016llx.log: %s", (unsigned long long)s->first,
-				  mk_result_text(rc));
-	if (opened != MK_OK) {
-		/* Never the same name for other records; but a crash before
-		 * the header was written left none. */
-		if (s->size >= HEADER_BYTES && o->next == s->first)
-			o->next++;
-		return MK_OK;
-	}
-	o->salt = r->salt;
-	o->fd = segment_open(o->dir_fd, s->first, O_WRONLY | O_APPEND);
-	if (end == s->size)
-		return MK_OK;
-	log_info("outbox", "%s: the end was cut off by a crash  segment=%016llx bytes=%llu",
-		 o->name, (unsigned long long)s->first, (unsigned long long)(s->size - end));
-	if (o->fd != -1 && ftruncate(o->fd, (off_t)end) == -1)
-		outbox_close_fd(&o->fd);
-	o->bytes -= s->size - end;
-	s->size = end;
-	return MK_OK;
-}
-
-static mk_result
-open_segments(struct outbox *o, mk_err *err)
-{
-	mk_result rc;
-
-	mark_load(o);
-	rc = open_list(o, err);
-	if (rc != MK_OK)
-		return rc;
-	/* The mark may be older than the last removal. */
-	if (o->count > 0 && o->segments[0].first > o->trimmed + 1)
-		o->trimmed = o->segments[0].first - 1;
-	if (o->count > 0)
-		rc = open_last(o, err);
-	cursor_close(&o->cursor);
-	if (rc != MK_OK)
-		return rc;
-	if (o->next <= o->trimmed) { /* new, or a power cut left more of the mark */
-		o->next = o->trimmed + 1;
-		outbox_close_fd(&o->fd);
-	}
-	segments_recycle(o);
-	return MK_OK;
-}
-
-mk_result
-outbox_open(struct outbox **out, const char *dir, uint64_t max_bytes, uint64_t segment_bytes,
-	    mk_err *err)
-{
-	struct outbox *o = calloc(1, sizeof(*o));
-	size_t len = strlen(dir);
-	mk_result rc;
-
-	*out = NULL;
-	if (o == NULL)
-		return mk_err_set(err, MK_ENOMEM, "outbox %s: out of memory", dir);
-	pthread_mutex_init(&o->sync_lock, NULL);
-	pthread_mutex_init(&o->lock, NULL);
-	o->lock_fd = o->mark_fd = o->fd = o->cursor.file.fd = -1;
-	o->max_bytes = max_bytes;
-	o->segment_bytes = segment_bytes == 0 ? SEGMENT_DEFAULT : segment_bytes;
-	if (o->segment_bytes > max_bytes / 8) /* or trimming could not make room */
-		o->segment_bytes = max_bytes / 8;
-	snprintf(o->name, sizeof(o->name), "%s",
-		 len < sizeof(o->name) ? dir : dir + len - sizeof(o->name) + 1);
-
-	o->dir_fd = -1;
-	if (mkdir(dir, 0700) == 0 || errno == EEXIST)
-		o->dir_fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	rc = o->dir_fd == -1 ? mk_err_errno(err, "open the directory") : open_lock(o, err);
-	if (rc == MK_OK) {
-		o->mark_fd = openat(o->dir_fd, "mark", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-		if (o->mark_fd == -1)
-			rc = mk_err_errno(err, "open the mark");
-	}
-	if (rc == MK_OK)
-		rc = open_segments(o, err);
-	if (rc != MK_OK) {
-		outbox_close(o);
-		mk_err_wrap(err, "outbox %s", dir);
-		return rc;
-	}
-	*out = o;
-	return MK_OK;
-}
-
-void
-outbox_close(struct outbox *o)
-{
-	if (o == NULL)
-		return;
-	if (o->mark_changed)
-		mark_save(o);
-	segment_read_free(&o->cursor.file);
-	outbox_close_fd(&o->fd);
-	outbox_close_fd(&o->mark_fd);
-	outbox_close_fd(&o->lock_fd);
-	outbox_close_fd(&o->dir_fd);
-	pthread_mutex_destroy(&o->lock);
-	pthread_mutex_destroy(&o->sync_lock);
-	free(o->segments);
-	free(o);
 }
 
 /* ----------------------------------------------------------- appending --- */
@@ -456,13 +162,13 @@ static mk_result
 append_prepare(struct outbox *o, uint64_t size)
 {
 	for (int attempt = 0; attempt < 2 && o->next < SEGMENT_NUMBER_MAX; attempt++) {
-		bool begin = o->fd == -1 || (segments_last(o)->size > HEADER_BYTES &&
-					     segments_last(o)->size + size > o->segment_bytes);
-		uint64_t need = size + (begin ? HEADER_BYTES : 0);
+		bool begin = o->fd == -1 || (outbox_last(o)->size > OUTBOX_HEADER_BYTES &&
+					     outbox_last(o)->size + size > o->segment_bytes);
+		uint64_t need = size + (begin ? OUTBOX_HEADER_BYTES : 0);
 
 		if (o->bytes <= o->max_bytes && need <= o->max_bytes - o->bytes)
 			return begin ? segments_begin(o) : MK_OK;
-		segments_recycle(o); /* in case it failed when that was trimmed */
+		outbox_recycle(o); /* in case it failed when that was trimmed */
 	}
 	return MK_EFULL;
 }
@@ -493,7 +199,7 @@ append_write(struct outbox *o, struct iovec head, struct iovec body)
 	if (part == end)
 		return MK_OK;
 	rc = outbox_warn(o, "append");
-	if (ftruncate(o->fd, (off_t)segments_last(o)->size) == -1)
+	if (ftruncate(o->fd, (off_t)outbox_last(o)->size) == -1)
 		outbox_close_fd(&o->fd);
 	return rc;
 }
@@ -503,7 +209,7 @@ append_write(struct outbox *o, struct iovec head, struct iovec body)
 static void
 append_done(struct outbox *o, struct iovec head, struct iovec body)
 {
-	struct segment *s = segments_last(o);
+	struct segment *s = outbox_last(o);
 	struct segment_reader *r = &o->cursor.file;
 	size_t size = head.iov_len + body.iov_len;
 
@@ -581,16 +287,20 @@ sync_segment(struct outbox *o, uint64_t first, uint64_t count)
 {
 	int fd = segment_open(o->dir_fd, first, O_RDONLY);
 	struct segment *s;
-	mk_result rc;
+	int error;
 
 	pthread_mutex_unlock(&o->lock);
-	rc = fd != -1 && fdatasync(fd) == 0 ? MK_OK : MK_EIO;
+	error = fd != -1 && fdatasync(fd) == 0 ? 0 : errno;
 	outbox_close_fd(&fd);
 	pthread_mutex_lock(&o->lock);
+	if (error != 0) {
+		errno = error;
+		return outbox_warn(o, "sync");
+	}
 	s = segments_unsynced(o, first);
-	if (rc == MK_OK && s != NULL && s->first == first) /* not trimmed meanwhile */
+	if (s != NULL && s->first == first) /* not trimmed meanwhile */
 		s->unsynced -= count;
-	return rc;
+	return MK_OK;
 }
 
 mk_result
@@ -627,6 +337,8 @@ outbox_sync(struct outbox *o)
 static void
 next_lost(struct outbox *o, struct segment *s, uint64_t from, uint64_t to)
 {
+	uint32_t left_out;
+
 	if (from < s->lost_to)
 		from = s->lost_to;
 	if (from <= o->trimmed)
@@ -635,9 +347,10 @@ next_lost(struct outbox *o, struct segment *s, uint64_t from, uint64_t to)
 		return;
 	s->lost_to = to;
 	o->damaged += to - from;
-	log_warn("outbox", "%s: records are damaged  segment=%016llx from=%llu count=%llu", o->name,
-		 (unsigned long long)s->first, (unsigned long long)from,
-		 (unsigned long long)(to - from));
+	if (log_allowed(&o->warnings, WARNINGS, &left_out))
+		log_warn("outbox", "%s: damaged  first=%llu count=%llu total=%llu left_out=%u",
+			 o->name, (unsigned long long)from, (unsigned long long)(to - from),
+			 (unsigned long long)o->damaged, left_out);
 }
 
 /* Put the cursor at the start of a segment, unless it is on it. */
@@ -649,13 +362,13 @@ next_open(struct outbox *o, const struct segment *s)
 
 	if (c->first == s->first)
 		return MK_OK;
-	cursor_close(c);
+	outbox_leave_segment(c);
 	rc = segment_read_open(&c->file, o->dir_fd, s->first, s->size);
 	if (rc != MK_OK)
 		return rc;
 	c->first = s->first;
 	c->number = s->first;
-	c->pos = HEADER_BYTES;
+	c->pos = OUTBOX_HEADER_BYTES;
 	return MK_OK;
 }
 
@@ -732,7 +445,7 @@ outbox_rewind(struct outbox *o, uint64_t after)
 	pthread_mutex_lock(&o->lock);
 	c->wanted = after < SEGMENT_NUMBER_MAX ? after + 1 : SEGMENT_NUMBER_MAX;
 	if (c->wanted < c->number)
-		cursor_close(c); /* a segment is read from its start */
+		outbox_leave_segment(c); /* a segment is read from its start */
 	pthread_mutex_unlock(&o->lock);
 }
 
@@ -745,7 +458,7 @@ outbox_trim(struct outbox *o, uint64_t number)
 	if (number > o->trimmed) {
 		o->trimmed = number;
 		o->mark_changed = true;
-		segments_recycle(o);
+		outbox_recycle(o);
 		mark_save_if_due(o);
 	}
 	pthread_mutex_unlock(&o->lock);

@@ -31,10 +31,10 @@
 static_assert(sizeof(struct segment_header) == 16 && sizeof(struct segment_head) == 40,
 	      "the file format has no padding");
 
-void
-segment_name(char name[SEGMENT_NAME_BYTES], uint64_t first)
+static void
+segment_name(char name[24], uint64_t first)
 {
-	snprintf(name, SEGMENT_NAME_BYTES, "%016llx.log", (unsigned long long)first);
+	snprintf(name, 24, "%016llx.log", (unsigned long long)first);
 }
 
 uint64_t
@@ -51,10 +51,19 @@ segment_parse_name(const char *name)
 int
 segment_open(int dir_fd, uint64_t first, int flags)
 {
-	char name[SEGMENT_NAME_BYTES];
+	char name[24];
 
 	segment_name(name, first);
 	return openat(dir_fd, name, flags | O_CLOEXEC, 0600);
+}
+
+bool
+segment_remove(int dir_fd, uint64_t first)
+{
+	char name[24];
+
+	segment_name(name, first);
+	return unlinkat(dir_fd, name, 0) == 0 || errno == ENOENT;
 }
 
 int
@@ -75,6 +84,7 @@ segment_create(int dir_fd, uint64_t first, uint32_t *salt)
 	}
 	error = errno;
 	close(fd);
+	segment_remove(dir_fd, first); /* nothing may be behind the segment before */
 	errno = error;
 	return -1;
 }

@@ -15,6 +15,7 @@
 #ifndef MK_CORE_OUTBOX_SEGMENT_H
 #define MK_CORE_OUTBOX_SEGMENT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -60,12 +61,12 @@ struct segment_reader {
 	size_t cap;
 };
 
-#define SEGMENT_NAME_BYTES 24
-void segment_name(char name[SEGMENT_NAME_BYTES], uint64_t first);
 /* The number in a segment's name, 0 if it is not one. */
 uint64_t segment_parse_name(const char *name);
 /* openat by number, 0600 and close-on-exec; -1 and errno. */
 int segment_open(int dir_fd, uint64_t first, int flags);
+/* True also if there is none; else errno. */
+bool segment_remove(int dir_fd, uint64_t first);
 /* A file with a header only, open for appending; -1 and errno. One of that
  * name is overwritten. */
 int segment_create(int dir_fd, uint64_t first, uint32_t *salt);

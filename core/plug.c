@@ -282,7 +282,7 @@ plug_begin_stop(struct plug *p, const char *reason)
 	plug_set_state(p, PLUG_DRAINING, reason);
 	plug_deadline(p, p->item->settings->stop_us, "did not stop in time");
 	if (p->seat->running)
-		seat_drain(p->seat);
+		seat_drain(p->seat, p->core->stop_by != 0);
 	else if (!p->inproc)
 		plug_kill(p, "stopped before it was running");
 	else
@@ -497,7 +497,7 @@ plug_on_running(struct plug *p)
 	if (p->state == PLUG_STARTING)
 		plug_set_state(p, PLUG_RUNNING, "");
 	if (p->state == PLUG_DRAINING)
-		seat_drain(p->seat);
+		seat_drain(p->seat, p->core->stop_by != 0);
 }
 
 static void

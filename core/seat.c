@@ -119,10 +119,10 @@ seat_bye(struct seat *s)
 }
 
 void
-seat_drain(struct seat *s)
+seat_drain(struct seat *s, bool all)
 {
 	s->draining = true;
-	s->stop_order = s->hub->stream.order;
+	s->stop_order = all ? s->hub->stream.order : s->sent_order;
 	s->hub->dirty = true;
 }
 

@@ -4,7 +4,7 @@
 
     tally.py RESULTS.xml CTEST-STATUS    prints: PASSED FAILED SKIPPED
 
-A Criterion program counts by its own summary, any other program by the lines
+A Criterion program counts by its own summary, any other program by the last line
 `N passed, N failed, N skipped` that it prints, and as one case if it prints none.
 """
 import re
@@ -25,12 +25,12 @@ def count(test):
         return (0, 0, 1) if skip.get("message", "").startswith("SKIP_") else (0, 1, 0)
     ok = test.get("status") == "run"
     output = test.findtext("system-out") or ""
-    cases = [tuple(map(int, found)) for found in OWN.findall(output)]
-    criterion = CRITERION.findall(output)
-    if criterion:
-        skips = len(CRITERION_SKIP.findall(output))
-        cases += [(int(p), int(f), 0) for p, f in criterion] + [(0, 0, skips)]
-    passed, failed, skipped = map(sum, zip(*cases)) if cases else (int(ok), 0, 0)
+    passed, failed, skipped = int(ok), 0, 0
+    if found := OWN.findall(output):
+        passed, failed, skipped = map(int, found[-1])
+    elif found := CRITERION.findall(output):
+        passed, failed = map(int, found[-1])
+        skipped = len(CRITERION_SKIP.findall(output))
     if not ok and failed == 0:  # it crashed, timed out, or failed outside of its cases
         failed = 1
     return passed, failed, skipped

@@ -84,7 +84,7 @@ reload_show(const struct cli *cli, const struct talk *c)
 	if (!cli->json)
 		puts(mk_count(plan) == 0 ? "nothing to change"
 		     : dry_run           ? "nothing was done: this was a dry run"
-					 : "done");
+			       : "this is being done: `meshkern plugins` shows how far it is");
 	return 0;
 }
 
@@ -115,8 +115,9 @@ const struct command command_reload = {
 	.help =
 	    "The whole file is checked first, with the options of every plugin. When anything is\n"
 	    "wrong, all problems are printed with their positions, nothing changes, and the exit\n"
-	    "status is 2. Otherwise the plan is printed and carried out: options that can change\n"
-	    "in the running plugin do, and only the plugins that need it are restarted.\n",
+	    "status is 2. Otherwise the plan is printed and the daemon begins to carry it out:\n"
+	    "options that can change in the running plugin do, and only the plugins that need it\n"
+	    "are restarted.\n",
 	.flags = { { "--dry-run", NULL, "check and print the plan, change nothing" } },
 	.run = reload_run,
 };

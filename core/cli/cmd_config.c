@@ -17,17 +17,13 @@ check_json(const struct cli *cli, const char *file, bool good, const mk_problems
 	mk_writer w;
 
 	mk_writer_init(&w, MK_BODY_MAX);
-	mk_put_map(&w, 3);
-	mk_kv_str(&w, "file", file);
+	mk_put_map(&w, 4);
+	show_kv(&w, "file", file);
+	mk_kv_u64(&w, "count", mk_problems_count(problems)); /* of lines, 100 are kept */
 	mk_kv_bool(&w, "good", good);
 	mk_kv_array(&w, "problems", mk_problems_lines(problems));
-	for (uint32_t i = 0; i < mk_problems_lines(problems); i++) {
-		const char *line = mk_problems_line(problems, i);
-		char *clean = text_clean(line, strlen(line), 0, NULL); /* it may not be UTF-8 */
-
-		mk_put_str(&w, clean);
-		free(clean);
-	}
+	for (uint32_t i = 0; i < mk_problems_lines(problems); i++)
+		show_put(&w, mk_problems_line(problems, i));
 	return show_written(cli, &w);
 }
 
@@ -49,6 +45,9 @@ check_run(const struct cli *cli)
 		(void)check_json(cli, file, plan != NULL, problems);
 	for (uint32_t i = 0; !cli->json && i < mk_problems_lines(problems); i++)
 		text_lines(stderr, "", mk_problems_line(problems, i));
+	if (!cli->json && mk_problems_count(problems) > mk_problems_lines(problems))
+		fprintf(stderr, "... and %u more\n",
+			mk_problems_count(problems) - mk_problems_lines(problems));
 	if (!cli->json && plan != NULL)
 		text_lines(stdout, "the configuration is good: ", file);
 	mk_problems_free(problems);

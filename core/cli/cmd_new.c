@@ -36,7 +36,7 @@ struct mark {
 };
 
 struct expansion {
-	struct mark marks[5]; /* in the contents of files */
+	struct mark marks[7]; /* in the contents of files */
 	struct mark name;     /* in their names */
 	uint32_t files;       /* made so far */
 };
@@ -203,9 +203,23 @@ template_find(const char *told)
 	return NULL;
 }
 
-static int
-new_check(const char *name, const char *in, const char *out)
+/* "NAME <MAIL>": as told, or as Debian's tools have it, or something to be replaced. [owned] */
+static char *
+new_author(const char *told)
 {
+	const char *name = getenv("DEBFULLNAME"), *mail = getenv("DEBEMAIL");
+
+	if (told != NULL)
+		return cli_format("%s", told);
+	return cli_format("%s <%s>", name == NULL ? "Your Name" : name,
+			  mail == NULL ? "you@example.org" : mail);
+}
+
+static int
+new_check(const char *name, const char *in, const char *out, const char *author)
+{
+	bool plain = mk_utf8_valid(author, strlen(author)) && strlen(author) < 128;
+
 	if (!mk_id_valid(name))
 		return cli_say(CLI_USAGE,
 			       "\"%s\" is no plugin name: 1 to %d of a-z, 0-9 and -, a "
@@ -215,26 +229,36 @@ new_check(const char *name, const char *in, const char *out)
 		return cli_say(CLI_USAGE, "--in: \"%s\" is no topic", in);
 	if (!mk_topic_valid(out, false))
 		return cli_say(CLI_USAGE, "--out: \"%s\" is no topic", out);
-	return 0;
+	/* It becomes part of a string in C. */
+	for (const char *c = author; *c != '\0'; c++)
+		plain = plain && (uint8_t)*c >= ' ' && *c != '"' && *c != '\\' && *c != 127;
+	return plain ? 0 : cli_say(CLI_USAGE, "\"%s\" cannot be the author's name", author);
 }
 
 static int
-new_make(const struct cli *cli, const char *in, const char *out)
+new_make(const struct cli *cli, const char *in, const char *out, const char *author)
 {
 	const char *name = cli->args[0], *parent = cli_value(cli, "--dir");
 	char *target = cli_format("%s/%s", parent == NULL ? "." : parent, name);
-	char ident[MK_ID_MAX + 1], year[5], *template = NULL;
+	char ident[MK_ID_MAX + 1], year[8] = "", date[40] = "", *template = NULL;
 	struct expansion e = { .marks = { { "@NAME@", name },
 					  { "@IDENT@", ident },
 					  { "@IN@", in },
 					  { "@OUT@", out },
-					  { "@YEAR@", year } },
+					  { "@AUTHOR@", author },
+					  { "@YEAR@", year },
+					  { "@DATE@", date } },
 			       .name = { "NAME", name } };
+	time_t now = (time_t)(clock_wall_us() / 1000000);
 	struct stat st;
+	struct tm tm;
 	mk_writer w;
 	int rc = CLI_FAILED;
 
-	snprintf(year, sizeof(year), "%.4s", text_time(clock_wall_us()).s);
+	if (gmtime_r(&now, &tm) != NULL) {
+		strftime(year, sizeof(year), "%Y", &tm);
+		strftime(date, sizeof(date), "%a, %d %b %Y %H:%M:%S +0000", &tm);
+	}
 	for (size_t i = 0; i < sizeof(ident) && (i == 0 || name[i - 1] != '\0'); i++)
 		ident[i] = (char)(name[i] == '-' ? '_' : name[i]);
 	if (lstat(target, &st) == 0)
@@ -246,9 +270,11 @@ new_make(const struct cli *cli, const char *in, const char *out)
 	if (rc == 0) {
 		mk_writer_init(&w, 0);
 		mk_put_map(&w, 2);
-		mk_kv_str(&w, "folder", target);
+		show_kv(&w, "folder", target);
 		mk_kv_u64(&w, "files", e.files);
 		rc = show_written(cli, &w);
+		if (!cli->json)
+			puts("its README.md says how to build, test and load it");
 	}
 	free(template);
 	free(target);
@@ -260,13 +286,15 @@ new_run(const struct cli *cli)
 {
 	const char *in = cli_value(cli, "--in"), *out = cli_value(cli, "--out");
 	char *snapshot = cli_format("snapshot/%s", cli->args[0]);
+	char *author = new_author(cli_value(cli, "--author"));
 	int rc;
 
 	in = in == NULL ? "packet/decoded" : in;
 	out = out == NULL ? snapshot : out;
-	rc = new_check(cli->args[0], in, out);
+	rc = new_check(cli->args[0], in, out, author);
 	if (rc == 0)
-		rc = new_make(cli, in, out);
+		rc = new_make(cli, in, out, author);
+	free(author);
 	free(snapshot);
 	return rc;
 }
@@ -282,6 +310,7 @@ const struct command command_plugin_new = {
 	.flags = { { "--in", "TOPIC", "what it subscribes to; packet/decoded" },
 		   { "--out", "TOPIC", "what it publishes; snapshot/NAME" },
 		   { "--dir", "DIR", "the folder in which NAME is made; the current one" },
+		   { "--author", "TEXT", "NAME <MAIL>; from $DEBFULLNAME and $DEBEMAIL" },
 		   { "--template", "FOLDER",
 		     "another template than the one that came with this tool" } },
 	.min_args = 1,

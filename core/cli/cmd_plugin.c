@@ -89,7 +89,7 @@ write_audit(mk_writer *w, const mk_audit *audit, const mk_err *verdict)
 		count += mk_audit_symbol_capability(mk_audit_import(audit, i)) != NULL;
 	mk_kv_str(w, "build_id", mk_audit_build_id(audit));
 	mk_kv_bool(w, "nodelete", mk_audit_nodelete(audit));
-	mk_kv_str(w, "audit", verdict->code == MK_OK ? "good" : verdict->text);
+	show_kv(w, "audit", verdict->code == MK_OK ? "good" : verdict->text);
 	mk_kv_array(w, "imports", count);
 	for (uint32_t i = 0; i < imports; i++) {
 		const char *symbol = mk_audit_import(audit, i);
@@ -98,7 +98,7 @@ write_audit(mk_writer *w, const mk_audit *audit, const mk_err *verdict)
 		if (need == NULL)
 			continue;
 		mk_put_map(w, 2);
-		mk_kv_str(w, "import", symbol);
+		show_kv(w, "import", symbol);
 		mk_kv_str(w, "needs", need[0] == '!' ? "forbidden" : need);
 	}
 }
@@ -135,7 +135,7 @@ inspect_show(const struct cli *cli, const struct probe *p, const mk_audit *audit
 		pairs += MANIFEST_PAIRS + cli->json;
 	mk_writer_init(&w, MK_BODY_MAX);
 	mk_put_map(&w, pairs);
-	mk_kv_str(&w, "file", p->file);
+	show_kv(&w, "file", p->file);
 	if (m != NULL)
 		write_manifest(&w, m);
 	write_audit(&w, audit, verdict);
@@ -204,9 +204,9 @@ list_run(const struct cli *cli)
 		mk_put_map(&w, 5);
 		mk_kv_str(&w, "plugin", m == NULL ? NULL : m->id);
 		mk_kv_str(&w, "version", m == NULL ? NULL : m->version);
-		mk_kv_str(&w, "file", list.items[i].file);
+		show_kv(&w, "file", list.items[i].file);
 		mk_kv_str(&w, "summary", m == NULL ? NULL : m->summary);
-		mk_kv_str(&w, "error", m == NULL ? list.items[i].error : NULL);
+		show_kv(&w, "error", m == NULL ? list.items[i].error : NULL);
 	}
 	if (rc == 0 && list.count == 0 && !cli->json)
 		puts("no plugin files were found");

@@ -78,8 +78,8 @@ const struct command command_plugins = {
 	    "quarantined (failed too often: see `meshkern reset`), stuck (does not return from a\n"
 	    "callback) or disabled. Isolation says whether it shares the daemon's process "
 	    "(inproc)\n"
-	    "or has its own, lag how many messages wait for it, misbehaved how often it broke a\n"
-	    "rule.\n\n"
+	    "or has its own, in and out how many messages came from it and went to it, lag how\n"
+	    "many wait for it, misbehaved how often it broke a rule.\n\n"
 	    "With a name: all that is known of it, with its outbox, the callback it is in, and\n"
 	    "the numbers it publishes about itself.\n",
 	.max_args = 1,

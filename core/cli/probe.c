@@ -23,7 +23,7 @@
 #include "clock.h"
 
 #define PROBE_LIMIT_US 5000000u
-#define PROBE_OUTPUT_MAX (4u << 20) /* bytes a stream; the largest manifest is far below */
+#define PROBE_OUTPUT_MAX (1u << 20) /* bytes a stream; the largest manifest is far below */
 
 /* Reads one piece; false at the end of the stream. What is above the limit is thrown away, so
  * that the process can end. */

@@ -61,7 +61,7 @@ static void
 value_print(FILE *out, const char *key, const mk_val *value, uint32_t depth)
 {
 	bool is_map = mk_is_map(value), b;
-	char name[128] = "";
+	char name[128] = "", label[128];
 	const char *s;
 	size_t len;
 	uint64_t u;
@@ -80,8 +80,10 @@ value_print(FILE *out, const char *key, const mk_val *value, uint32_t depth)
 		fputs(b ? "yes" : "no", out);
 	for (uint32_t k = 0; depth < 4 && k < mk_count(value); k++) {
 		fputs(k == 0 ? "" : ", ", out);
-		if (is_map && mk_copy_str(mk_key_at(value, k), name, sizeof(name)))
-			fprintf(out, "%s ", name);
+		if (is_map && mk_copy_str(mk_key_at(value, k), name, sizeof(name))) {
+			key_label(name, false, label, sizeof(label));
+			fprintf(out, "%s ", label);
+		}
 		value_print(out, is_map ? name : key,
 			    is_map ? mk_val_at(value, k) : mk_at(value, k), depth + 1);
 	}
@@ -228,6 +230,26 @@ show_data(const struct cli *cli, const mk_val *map)
 		show_list(cli, value, NULL, 0);
 	}
 	return 0;
+}
+
+void
+show_put(mk_writer *w, const char *s)
+{
+	char *copy = s == NULL ? NULL : cli_format("%s", s);
+	bool valid = s == NULL || mk_utf8_valid(s, strlen(s));
+
+	for (char *c = copy; !valid && *c != '\0'; c++)
+		if ((*c & 0x80) != 0)
+			*c = '?';
+	mk_put_str(w, copy);
+	free(copy);
+}
+
+void
+show_kv(mk_writer *w, const char *key, const char *s)
+{
+	mk_put_str(w, key);
+	show_put(w, s);
 }
 
 int

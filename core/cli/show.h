@@ -20,6 +20,9 @@
 int show_data(const struct cli *cli, const mk_val *map);
 /* The same for a map that was just written; frees the writer. Returns the exit status. */
 int show_written(const struct cli *cli, mk_writer *w);
+/* Key and value for such a map, from outside: what is not UTF-8 loses its odd bytes. */
+void show_put(mk_writer *w, const char *s); /* NULL writes nil */
+void show_kv(mk_writer *w, const char *key, const char *s);
 /* For people: a list of maps as a table, of these columns, or of all if `keys` is NULL. */
 void show_list(const struct cli *cli, const mk_val *list, const char *const *keys, uint32_t count);
 /* For people: a list of strings, each on a line of its own, never cut. */

@@ -80,7 +80,7 @@ char *
 cli_read_file(const char *path, size_t max, size_t *len)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a FIFO must not hang us */
-	struct stat st;
+	struct stat st = { 0 };
 	size_t used = 0;
 	char *buf;
 	ssize_t n = 0;
@@ -138,6 +138,8 @@ config_open(struct config *c, const struct cli *cli)
 		return cli_say(CLI_USAGE, "read %s: %s", c->file, strerror(errno));
 	problems = mk_problems_new(c->file);
 	c->yaml = problems == NULL ? NULL : mk_yaml_load(c->text, len, problems);
+	if (problems == NULL)
+		return cli_say(CLI_FAILED, "out of memory");
 	for (uint32_t i = 0; c->yaml == NULL && i < mk_problems_lines(problems); i++)
 		(void)cli_say(CLI_USAGE, "%s", mk_problems_line(problems, i));
 	mk_problems_free(problems);

@@ -64,6 +64,11 @@ talk_explain(const char *path, const char *start, int error)
 	if (error == ECONNREFUSED)
 		return cli_say(CLI_UNREACHABLE,
 			       "the daemon that used %s is gone: start it with `%s`", path, how);
+	if (error == EAGAIN)
+		return cli_say(CLI_UNREACHABLE,
+			       "the daemon at %s takes no connections: it is busy "
+			       "or stuck, see its log",
+			       path);
 	if (error == EACCES || error == EPERM)
 		return cli_say(CLI_UNREACHABLE,
 			       "%s belongs to another user: run this as the user of "

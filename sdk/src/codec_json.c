@@ -27,7 +27,7 @@ struct level {
 };
 
 static void
-sink_put(struct sink *s, const char *text, size_t len)
+sink_put(struct sink *s, const void *text, size_t len)
 {
 	if (s->len < s->cap) {
 		size_t room = s->cap - s->len;
@@ -55,8 +55,9 @@ utf8_decode(const uint8_t *p, uint32_t *c)
 	return len;
 }
 
+/* A character that cannot stand for itself. */
 static void
-json_char(struct sink *s, uint32_t c)
+json_escape(struct sink *s, uint32_t c)
 {
 	static const char escaped[] = "\"\\\b\f\n\r\t";
 	static const char letters[] = "\"\\bfnrt";
@@ -65,8 +66,6 @@ json_char(struct sink *s, uint32_t c)
 
 	if (e != NULL)
 		(void)snprintf(text, sizeof(text), "\\%c", letters[e - escaped]);
-	else if (c >= 0x20 && c < 0x7f)
-		(void)snprintf(text, sizeof(text), "%c", (char)c);
 	else if (c < 0x10000)
 		(void)snprintf(text, sizeof(text), "\\u%04" PRIx32, c);
 	else
@@ -78,13 +77,22 @@ json_char(struct sink *s, uint32_t c)
 static void
 json_string(struct sink *s, const uint8_t *p, size_t len)
 {
+	size_t from = 0;
+	size_t i = 0;
 	uint32_t c;
 
 	sink_text(s, "\"");
-	for (size_t i = 0; i < len;) {
+	while (i < len) {
+		if (p[i] >= 0x20 && p[i] < 0x7f && p[i] != '"' && p[i] != '\\') {
+			i++;
+			continue;
+		}
+		sink_put(s, p + from, i - from);
 		i += utf8_decode(p + i, &c);
-		json_char(s, c);
+		json_escape(s, c);
+		from = i;
 	}
+	sink_put(s, p + from, len - from);
 	sink_text(s, "\"");
 }
 

@@ -361,6 +361,8 @@ mk_tk_reconfigure(mk_tk *tk, const char *config)
 	fresh = kit_configure(tk, config);
 	if (fresh == NULL)
 		return MK_EINVAL;
+	mk_values_free(tk->next); /* what waited for a restart is out of date */
+	tk->next = NULL;
 	tk->values = fresh;
 	r = mk_tk_check(tk);
 	if (r != MK_OK)
@@ -382,9 +384,7 @@ mk_tk_reconfigure(mk_tk *tk, const char *config)
 		mk_values_free(fresh);
 		return kit_fail(tk, r, "reconfigure", "");
 	}
-	/* The next create() gets it, as after the restart in the daemon. */
-	mk_values_free(tk->next);
-	tk->next = fresh;
+	tk->next = fresh; /* for the next create(), as after the restart in the daemon */
 	return kit_fail(tk, r, "reconfigure", "");
 back:
 	tk->values = old;

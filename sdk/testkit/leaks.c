@@ -251,9 +251,9 @@ leaks_name(mk_tk *tk, const struct alloc_block *b)
 		file = strrchr(info.dli_fname, '/');
 		file = file != NULL ? file + 1 : info.dli_fname;
 	}
-	tk_leak(tk, "memory: %zu bytes allocated in %s, at %s+0x%zx %s", b->size, b->where, file,
+	tk_leak(tk, "memory: %zu bytes allocated in %s, at %s+0x%zx%s%s", b->size, b->where, file,
 		(size_t)((uintptr_t)b->caller - (uintptr_t)info.dli_fbase),
-		info.dli_sname != NULL ? info.dli_sname : "");
+		info.dli_sname != NULL ? " in " : "", info.dli_sname != NULL ? info.dli_sname : "");
 }
 
 /* The dynamic linker keeps thread-local variables until the thread ends. */
@@ -307,14 +307,25 @@ leaks_memory(mk_tk *tk)
 
 /* ----------------------------------------------------------- begin, end --- */
 
+static void *
+leaks_idle(void *arg)
+{
+	return arg;
+}
+
 void
 tk_leaks_begin(mk_tk *tk)
 {
+	pthread_t first;
+
 	if (tk->baseline)
 		return;
 	tk->baseline = true;
 	if (leaks.kits++ > 0)
 		return;
+	/* ThreadSanitizer starts a thread of its own with the first one. */
+	if (!alloc_counted() && pthread_create(&first, NULL, leaks_idle, NULL) == 0)
+		pthread_join(first, NULL);
 	leaks_list("/proc/self/fd", &leaks.fds);
 	leaks_list("/proc/self/task", &leaks.tasks);
 }

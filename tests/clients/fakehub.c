@@ -349,7 +349,7 @@ replay(struct hub *hub, const struct request *r)
 {
 	struct topic *t = topic_get(hub, r->topic);
 	uint64_t n = r->n > REPLAY_MAX ? REPLAY_MAX : r->n;
-	uint64_t seq = r->from, end = r->from + n;
+	uint64_t seq = r->from == 0 ? 1 : r->from, end = seq + n;
 	uint32_t flags = FLAG_REPLAYED;
 
 	if (r->from == 0 && t->retained > 0) {

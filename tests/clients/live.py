@@ -7,6 +7,8 @@ What is checked of every client process on every transport it speaks:
   cut        the same over three cut connections                              (tcp, ws)
   loss       the same on a line that loses every 7th message, by replays      (tcp, ws)
   restart    a restart of the hub is told, and the new epoch followed from 1
+  docs       core/heads, core/plugins and core/stats have the fields that docs/events.md names
+             (with the daemon)
 "Missing" is what is neither delivered nor reported as a Gap. Reported losses fail the check as
 well, except at a restart: everything here is short enough for the hub's ring.
 """
@@ -15,6 +17,7 @@ import argparse
 import json
 import os
 import queue
+import re
 import signal
 import subprocess
 import sys
@@ -25,7 +28,11 @@ import time
 import hub as support
 from relay import Relay
 
+sys.path.insert(0, support.CLIENT_DIR)
+from meshkern_bus import Bus  # noqa: E402
+
 HERE = os.path.dirname(os.path.abspath(__file__))
+EVENTS_MD = os.path.join(HERE, "../../docs/events.md")
 TOPIC = "pulse/beat"
 WAIT = 30
 REPLAYED = 1
@@ -233,8 +240,31 @@ class Checks:
             self.check(what, self.clients(every[1:], self.relays), step)
             for relay in self.relays.values():
                 relay.close()
+        if isinstance(self.hub, Daemon):
+            self.docs()
         self.check("restart", self.clients(every), lambda _, c: c.check(50), self.hub.stop,
                    self.hub.start, self.restarted)
+
+    def docs(self):
+        """The fields of each core topic, and of the items of core/plugins, as documented."""
+        with open(EVENTS_MD) as f:
+            parts = re.split(r"^##+ ", f.read(), flags=re.M)
+        bus = Bus(self.hub.ipc, topics=["core/heads", "core/plugins", "core/stats"])
+        bodies = {}
+        while len(bodies) < 3 and (item := bus.get(WAIT)):
+            bodies[item.topic] = item.body
+        bus.close()
+        for topic in "core/heads", "core/plugins", "core/stats":
+            text = next(p for p in parts if p.startswith(topic + "\n"))
+            cells = re.findall(r"^\| ((?:`\w+` ?)+)\|", text, re.M)
+            documented = set(re.findall(r"\w+", " ".join(cells)))
+            body = bodies.get(topic, {})
+            fields = set(body) | set(body.get("items", [{}])[0])
+            is_right = documented == fields
+            self.passed += is_right
+            self.failed += not is_right
+            print("%-7s %-8s %s%s" % ("ok" if is_right else "FAILED", "docs", topic, "" if is_right
+                                      else ": %s" % (documented ^ fields)), flush=True)
 
     def stop(self, _, client):
         client.check(20)

@@ -17,38 +17,38 @@ ${CC:-cc} -std=c11 -D_POSIX_C_SOURCE=200809L -O1 -g -Wall -Wextra -Wshadow -Wcon
 	"$here/fakehub.c" -o "$FAKEHUB" -lnng $(pkg-config --cflags --libs msgpack) -lpthread
 
 log=$(mktemp)
-trap 'rm -f "$log"' EXIT
+trap 'rm -f "$log" "$log.js"' EXIT
 passed=0 failed=0 skipped=0
-add() { # command...: run it, and add the numbers of its last line
+add() { # NAME COMMAND...: run it, and add the numbers of its last line
+	name=$1
+	shift
 	"$@" >"$log" 2>&1 && status=0 || status=$?
 	line=$(tail -n 1 "$log")
-	if [ $status -ne 0 ] || ! expr "$line" : '[0-9]* passed, [0-9]* failed' >/dev/null; then
-		cat "$log"
-		expr "$line" : '[0-9]* passed, [0-9]* failed' >/dev/null ||
-			line="0 passed, 1 failed, 0 skipped"
-	fi
-	echo "$1 $2: $line" | sed "s|$here/||; s|^[^ ]* ||"
+	expr "$line" : '[0-9]* passed, [0-9]* failed, [0-9]* skipped$' >/dev/null ||
+		line="0 passed, 1 failed, 0 skipped"
+	[ $status -eq 0 ] || cat "$log"
+	echo "$name: $line"
 	# shellcheck disable=SC2086
 	set -- $line
 	passed=$((passed + $1)) failed=$((failed + $3)) skipped=$((skipped + $5))
 }
 
 javascript() {
-	node --no-warnings "$@" --test --test-reporter=tap "$here/test_js.mjs" >"$log.js" 2>&1 || :
+	node "$@" --test --test-reporter=tap "$here/test_js.mjs" >"$log.js" 2>&1 && status=0 || status=$?
 	grep -A12 '^not ok' "$log.js" || :
 	awk '/^# pass/ { p = $3 } /^# fail/ { f = $3 } /^# cancelled/ { c = $3 } /^# skipped/ { s = $3 }
 		END { printf "%d passed, %d failed, %d skipped\n", p, p ? f + c : 1, s }' "$log.js"
-	rm -f "$log.js"
+	return $status
 }
 
-add "$PYTHON" "$here/test_python.py"
+add python "$PYTHON" "$here/test_python.py"
 if command -v node >/dev/null; then
-	add javascript --no-warnings
+	add javascript javascript --no-warnings
 	# Node 20 has a WebSocket of its own behind a flag; later ones have it in any case.
 	if node --experimental-websocket -e '' 2>/dev/null; then
-		add javascript --experimental-websocket
+		add "javascript, Node's own WebSocket" javascript --experimental-websocket --no-warnings
 	fi
-	add "$PYTHON" "$here/live.py" --fake
+	add "both on bad lines" "$PYTHON" "$here/live.py" --fake
 else
 	echo "no node: the JavaScript client is not tested"
 	skipped=$((skipped + 1))

@@ -142,9 +142,9 @@ test("a name is exact and a trailing slash is a subtree", async (t) => {
 	const [hub, bus] = await joined(t, { topics: ["rx/raw", "node/"] });
 	await hub.do("publish rx/rawish 1", "publish rx/raw 1", "publish node/a 1", "publish other 1",
 		"publish node/b/c 1");
-	const items = await take(bus, 3);
-	assert.deepEqual(items.map((i) => i.topic), ["rx/raw", "node/a", "node/b/c"]);
-	assert.deepEqual([items[0].flags, items[0].origin_seq, items[1].origin_seq], [DURABLE, 1001, null]);
+	const items = (await take(bus, 3)).sort((a, b) => (a.topic < b.topic ? -1 : 1));
+	assert.deepEqual(items.map((i) => i.topic), ["node/a", "node/b/c", "rx/raw"]);
+	assert.deepEqual([items[2].flags, items[2].origin_seq, items[1].origin_seq], [DURABLE, 1001, null]);
 });
 
 test("a subscriber overrun by far gets everything in order", async (t) => {
@@ -161,6 +161,16 @@ test("a slow consumer with a small queue gets everything in order", async (t) =>
 	assert.deepEqual(seqs(await take(bus, 501)), range(1, 501));
 	assert.ok(bus.stats.put_off > 0);
 	assert.equal(bus.stats.lost + bus.stats.dropped, 0);
+});
+
+test("a slow consumer without replays is told what it missed", async (t) => {
+	const [bus, send] = await puppet(t, { requests: "", maxQueue: 20 });
+	for (let n = 1; n <= 100; n++) send(frame("x", n));
+	const items = await take(bus, 21);
+	assert.deepEqual(seqs(items.slice(0, 20)), range(1, 20));
+	same(items[20], { topic: "x", epoch: 7, seq: 21, lost: 80, reason: "no-replay" });
+	send(frame("x", 101));
+	assert.deepEqual(seqs(await take(bus, 1)), [101]);
 });
 
 test("for await ends when the bus is closed", async (t) => {
@@ -186,6 +196,14 @@ test("the loss of a new topic's first messages shows", async (t) => {
 	const [hub, bus] = await joined(t);
 	await hub.do("heads", "drop pulse/new 2", "publish pulse/new 1");
 	assert.deepEqual(seqs(await take(bus, 3)), [1, 2, 3]);
+});
+
+test("what is lost behind the first heads is missed", async (t) => {
+	const hub = await Hub.start(t);
+	await hub.do("publish pulse/beat 5");
+	const bus = open(t, hub.url);
+	await hub.do("peers 1", "heads", "drop pulse/beat 2", "publish pulse/beat 1");
+	assert.deepEqual(seqs(await take(bus, 3)), [6, 7, 8]);
 });
 
 test("what the hub has no more becomes a gap", async (t) => {
@@ -326,7 +344,7 @@ test("malformed messages are counted and skipped", async (t) => {
 		[...ascii("x "), ...Array(5000).fill(0x91)], [...frame("x", 1), 0],
 		frame("x", 1).slice(0, -1), frame("x", 0), frame("x", "18446744073709551615"),
 		frame("x", 1, { body: [0x90] }), frame("x", 1, { body: [0x81, 1, 1] }),
-		frame("x", 1, { flags: 16 }), frame("x", 1, { body: oneKey("__proto__", [0x80]) }),
+		frame("x", 1, { flags: 16 }), frame("x", 1, { body: oneKey("a", oneKey("__proto__", [0x80])) }),
 		frame("x", 1, { body: [0x81, 0xa1, 0xff, 0] }), frame("y".repeat(64), 1),
 		frame("core/heads", 1, { body: oneKey("heads", [1]) }),
 		frame("core/heads", 2, { body: oneKey("heads", [0x90]) }),
@@ -337,7 +355,6 @@ test("malformed messages are counted and skipped", async (t) => {
 	const items = await take(bus, 3);
 	assert.deepEqual(items.map((i) => i.topic), ["core/heads", "core/heads", "x"]);
 	assert.equal(bus.stats.malformed, bad.length + 1);
-	assert.equal({}.polluted, undefined);
 });
 
 test("any bytes at all are survived", async (t) => {

@@ -126,7 +126,7 @@ write_files(const uint8_t *data, size_t size, uint8_t flags)
 	}
 	while (size > 3) {
 		size_t len = (size_t)(data[1] | data[2] << 8);
-		char name[SEGMENT_NAME_BYTES];
+		char name[32];
 		uint8_t *copy;
 
 		if (len > size - 3)
@@ -136,7 +136,7 @@ write_files(const uint8_t *data, size_t size, uint8_t flags)
 		memcpy(copy, data + 3, len);
 		if ((flags & FIX_CHECKSUMS) != 0)
 			fix_segment(copy, len);
-		segment_name(name, data[0]);
+		snprintf(name, sizeof(name), "%016x.log", data[0]);
 		write_file(dir_fd, name, copy, len);
 		free(copy);
 		data += 3 + len;

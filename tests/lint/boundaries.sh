@@ -18,7 +18,7 @@ trap 'rm -rf "$scratch"' EXIT
 source_files >"$scratch/files"
 grep -E '\.[ch]$' "$scratch/files" >"$scratch/c" || true
 grep -E '^(core|sdk|plugins)/' "$scratch/c" >"$scratch/product" || true
-grep -vE '^tests/plugins/' "$scratch/c" >"$scratch/careful" || true
+grep -vE '^tests/(plugins|conform)/' "$scratch/c" >"$scratch/careful" || true
 
 # over LIST COMMAND...: runs it on the files of a list, if there are any.
 over() {
@@ -26,7 +26,8 @@ over() {
 }
 
 # Who may include what. Quoted includes must be found within the part the file belongs to, by a path
-# that starts anywhere in it: a plugin or an example is a part, so are core/, sdk/ and tests/plugins/.
+# that starts anywhere in it: a plugin or an example is a part, so are core/, sdk/, tests/plugins/
+# and tests/conform/.
 includes() {
 	over c awk -v list="$scratch/files" '
 	function say(text) { printf "%s:%d: %s\n", FILENAME, FNR, text }
@@ -72,7 +73,7 @@ includes() {
 		say("<" name "> is no header of the SDK")
 	}
 	# Tests of the inside see the inside; what the tests build as plugins does not.
-	FILENAME ~ /^tests\// && FILENAME !~ /^tests\/plugins\// { next }
+	FILENAME ~ /^tests\// && FILENAME !~ /^tests\/(plugins|conform)\// { next }
 	quoted {
 		mine = part(FILENAME)
 		path = resolve(folder, name)
@@ -91,7 +92,8 @@ includes() {
 	}'
 }
 
-# Functions that cannot be used safely, outside of comments and strings.
+# Functions that cannot be used safely, outside of comments, strings and plugins that are bad on
+# purpose.
 functions() {
 	over careful awk '
 	BEGIN {

@@ -222,7 +222,8 @@ function randomId() {
 const DEFAULTS = {
 	topics: [], // names, or subtrees that end in "/"; none: everything
 	requests: null, // address for replays; null: where the hub has it by default; "": do without
-	retained: ["snapshot/", "backfill/progress", "core/plugins"], // their value is wanted first
+	// Whose retained value is wanted first, besides the topics that `topics` names.
+	retained: ["snapshot/", "backfill/progress", "core/plugins"],
 	since: null, // what position() gave: go on from there
 	WebSocket: null, // a constructor like the browser's, for Node before 22
 	client: null, // the id under which replays are asked for; null: random
@@ -549,7 +550,8 @@ export class Bus {
 			this.stats.untracked++;
 			return null;
 		}
-		const retained = this.#requests && matches(this.#o.retained, name);
+		const retained = this.#requests &&
+			(this.#names.includes(name) || matches(this.#o.retained, name));
 		const t = new Topic(name, this.#fromOne ? 1 : 0, Boolean(retained));
 		this.#topics.set(name, t);
 		this.#repair(t);
@@ -645,7 +647,7 @@ export class Bus {
 		for (const t of [...this.#asks]) {
 			if (now < t.deadline) continue;
 			this.#asks.delete(t);
-			if (++t.tries > TRIES) {
+			if (++t.tries > (t.first ? TRIES : 1)) {
 				t.tries = 0;
 				if (t.first) this.#giveUp(t, "unanswered");
 				else this.#joined(t);

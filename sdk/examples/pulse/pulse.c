@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * pulse publishes numbered beats. Read it first: it shows options and their
- * live change, timers, back-pressure, a retained state, numbers for /metrics,
- * and a method that others can call.
+ * pulse publishes numbered beats. The example to read first; README.md says
+ * what it shows.
  */
 #include <stdlib.h>
 
@@ -18,8 +17,7 @@
 
 enum { TIMER_BEAT = 1, TIMER_RETRY = 2 };
 
-/* All state of an instance: a plugin has no variables of its own outside of
- * it, because it may be configured several times in one process. */
+/* All state is here: there may be several instances in one process. */
 struct pulse {
 	const mk_host *host; /* borrowed, valid until destroy() */
 	mk_writer beat;      /* the message under way */
@@ -62,16 +60,15 @@ pulse_publish_state(void *self)
 	mk_writer w;
 
 	mk_writer_init(&w, 0);
-	mk_put_map(&w, 3);
+	mk_put_map(&w, 2);
 	mk_kv_u64(&w, "messages", p->sent);
 	mk_kv_u64(&w, "number", p->number);
-	mk_kv_i64(&w, "interval_us", p->host->opt_int(p->host, "interval"));
 	if (mk_writer_end(&w) == MK_OK)
 		p->host->publish(p->host, "pulse/state", w.data, (uint32_t)w.len, 0);
 	mk_writer_fini(&w);
 }
 
-/* Items go in batches, {"items": [...]}: one message a batch is much cheaper. */
+/* Batches, {"items": [...]}, are much cheaper than single messages. */
 static mk_result
 pulse_write(struct pulse *p)
 {
@@ -108,7 +105,7 @@ pulse_send(struct pulse *p)
 	p->host->count(p->host, "items", items);
 	if (p->sent++ % STATE_EVERY == 0)
 		pulse_publish_state(p);
-	return r;
+	return MK_OK;
 }
 
 /* Also reconfigure(): setting the timer again replaces it. */
@@ -118,7 +115,6 @@ pulse_start(void *self)
 	struct pulse *p = self;
 	uint64_t interval_us = (uint64_t)p->host->opt_int(p->host, "interval");
 
-	/* The host has checked the values against the table of options. */
 	p->batch = (uint32_t)p->host->opt_int(p->host, "batch");
 	p->fill = (uint32_t)p->host->opt_int(p->host, "body_size");
 	return p->host->timer(p->host, TIMER_BEAT, interval_us, interval_us);
@@ -130,7 +126,7 @@ pulse_on_timer(void *self, uint32_t id)
 	struct pulse *p = self;
 
 	if (id == TIMER_BEAT && p->waiting > 0)
-		p->host->count(p->host, "skipped", 1); /* bounded: no queue of our own */
+		p->host->count(p->host, "skipped", 1); /* rather than a queue */
 	else if (id == TIMER_BEAT || p->waiting > 0)
 		pulse_send(p);
 }
@@ -143,6 +139,7 @@ pulse_on_call(void *self, const mk_call *call)
 	uint32_t count = 0, sent = 0;
 	mk_writer w;
 	mk_doc doc;
+	mk_result r;
 
 	mk_doc_init(&doc);
 	if (mk_doc_open(&doc, call->body, call->body_len, NULL, NULL, 0) == MK_OK)
@@ -157,7 +154,8 @@ pulse_on_call(void *self, const mk_call *call)
 	mk_writer_init(&w, 0);
 	mk_put_map(&w, 1);
 	mk_kv_u64(&w, "sent", sent);
-	p->host->reply(p->host, call->id, mk_writer_end(&w), NULL, w.data, (uint32_t)w.len);
+	r = mk_writer_end(&w);
+	p->host->reply(p->host, call->id, r, NULL, r ? NULL : w.data, r ? 0 : (uint32_t)w.len);
 	mk_writer_fini(&w);
 }
 
@@ -167,11 +165,10 @@ static const mk_topic publishes[] = {
 	{ .name = NULL },
 };
 
-static const mk_method methods[] = { { "pulse/burst", "publish `count` messages" },
-				     { NULL, NULL } };
+static const mk_method methods[] = { { "pulse/burst", "publish messages" }, { NULL, NULL } };
 
 /* clang-format off */
-static const mk_option options[] = {
+static const mk_option options[] = { /* the host checks values against it */
 	{ .name = "interval", .help = "time between two messages", .flags = MK_OPT_LIVE,
 	  .type = MK_OPT_DURATION, .min = 1000, .max = 86400000000, .dflt = "1s" },
 	{ .name = "batch", .help = "items in a message", .flags = MK_OPT_LIVE,

@@ -16,9 +16,8 @@
 
 struct row {
 	char name[MK_TOPIC_MAX + 1];
-	uint64_t messages, bytes;
-	uint64_t gaps, lost; /* times that messages were lost, and how many */
-	bool changed;        /* since the last publication */
+	uint64_t messages, bytes, gaps, lost;
+	bool changed; /* since the last publication */
 };
 
 struct tally {
@@ -26,7 +25,7 @@ struct tally {
 	mk_writer body;
 	bool due;              /* a timer runs that will publish */
 	uint32_t publications; /* since start(); decides between base and delta */
-	size_t count;
+	size_t count;          /* of rows */
 	struct row rows[TOPICS_MAX];
 };
 
@@ -156,14 +155,6 @@ tally_on_timer(void *self, uint32_t id)
 	tally_publish(t);
 }
 
-/* Nothing to do: options are read where they are used. */
-static mk_result
-tally_reconfigure(void *self)
-{
-	(void)self;
-	return MK_OK;
-}
-
 static void
 tally_stop(void *self)
 {
@@ -188,26 +179,18 @@ static const mk_topic publishes[] = {
 };
 
 static const mk_option options[] = {
-	{ .name = "interval", .help = "publish at most this often", .flags = MK_OPT_LIVE,
+	{ .name = "interval", .help = "publish at most this often",
 	  .type = MK_OPT_DURATION, .min = 10000, .max = 86400000000, .dflt = "2s" },
 	{ .name = NULL },
 };
 /* clang-format on */
 
 MK_EXPORT const mk_plugin_desc mk_plugin_v1 = {
-	MK_PLUGIN_HEAD,
-	.id = "tally",
-	.version = "1.0.0",
-	.summary = "Counts messages by topic",
-	.license = "MIT",
-	.author = "The meshkern authors",
-	.subscribes = subscribes,
-	.publishes = publishes,
-	.options = options,
-	.create = tally_create,
-	.on_msg = tally_on_msg,
-	.on_timer = tally_on_timer,
-	.reconfigure = tally_reconfigure,
-	.stop = tally_stop,
-	.destroy = tally_destroy,
+	MK_PLUGIN_HEAD,           .id = "tally",
+	.version = "1.0.0",       .summary = "Counts messages by topic",
+	.license = "MIT",         .author = "The meshkern authors",
+	.subscribes = subscribes, .publishes = publishes,
+	.options = options,       .create = tally_create,
+	.on_msg = tally_on_msg,   .on_timer = tally_on_timer,
+	.stop = tally_stop,       .destroy = tally_destroy,
 };

@@ -97,11 +97,11 @@ typedef struct mk_values mk_values;
  *   - LIVE and SECRET of a group hold for everything in it */
 
 /* Check `map` (NULL = empty) against `table` (NULL = no options; else one that
- * mk_options_valid has passed). `where` is
- * put before option names in problems: "plugins.http.config". Found: unknown
- * keys (with the nearest known name), wrong types, out of range, not among the
- * choices, missing required ones. Always returns values that may be queried,
- * unless memory is out; they are only good when no problem was added. */
+ * mk_options_valid has passed). `where` is put before option names in
+ * problems: "plugins.http.config". Found: unknown keys (with the nearest known
+ * name), wrong types, out of range, not among the choices, missing required
+ * ones. Always returns values that may be queried, unless memory is out; they
+ * are only good when no problem was added. */
 mk_values *mk_options_read(const mk_option *table, const mk_node *map, const char *where,
 			   mk_problems *problems);
 void mk_values_free(mk_values *v);

@@ -69,7 +69,7 @@ static void
 bodies_target(struct conform *c, const char *name, bool method, uint32_t schema)
 {
 	if (c->target_count < TARGETS_MAX)
-		c->targets[c->target_count++] = (struct target) { name, method, schema };
+		c->targets[c->target_count++] = (struct target){ name, method, schema };
 }
 
 /* For a subtree: the topics in it that the plugin's file names, and one that
@@ -114,8 +114,19 @@ bodies_pick(struct conform *c)
 static void
 bodies_number(struct conform *c, mk_writer *w)
 {
-	static const int64_t edges[] = { 0, 1, -1, 127, 255, 256, 65536, INT32_MAX, INT64_MAX,
-					 INT64_MIN, 1767225600, 1767225600000, 1767225600000000 };
+	static const int64_t edges[] = { 0,
+					 1,
+					 -1,
+					 127,
+					 255,
+					 256,
+					 65536,
+					 INT32_MAX,
+					 INT64_MAX,
+					 INT64_MIN,
+					 1767225600,
+					 1767225600000,
+					 1767225600000000 };
 	static const double reals[] = { 0.5, -0.0, 1e300, -1e-300, NAN, INFINITY };
 
 	switch (bodies_random(c, 4)) {
@@ -136,11 +147,15 @@ bodies_number(struct conform *c, mk_writer *w)
 static void
 bodies_text(struct conform *c, mk_writer *w)
 {
-	static const char *const texts[] = { "", "a", "\xc3\xa9\xe2\x82\xac", "\" \\ \n %s %n",
-					     "../../etc/passwd", "0123456789abcdef" };
+	static const char *const texts[] = { "",
+					     "a",
+					     "\xc3\xa9\xe2\x82\xac",
+					     "\" \\ \n %s %n",
+					     "../../etc/passwd",
+					     "0123456789abcdef" };
 	uint8_t bytes[300];
-	size_t len = bodies_random(c, 4) == 0 ? bodies_random(c, sizeof(bytes))
-					      : bodies_random(c, 33);
+	size_t len =
+	    bodies_random(c, 4) == 0 ? bodies_random(c, sizeof(bytes)) : bodies_random(c, 33);
 
 	for (size_t i = 0; i < len; i++)
 		bytes[i] = (uint8_t)bodies_random(c, 256);
@@ -156,7 +171,7 @@ bodies_text(struct conform *c, mk_writer *w)
 		break;
 	default: /* hexadecimal is what many fields are */
 		for (size_t i = 0; i < len; i++)
-			bytes[i] = (uint8_t)"0123456789abcdef"[bytes[i] & 15];
+			bytes[i] = (uint8_t) "0123456789abcdef"[bytes[i] & 15];
 		mk_put_strn(w, (const char *)bytes, len);
 	}
 }
@@ -253,9 +268,10 @@ bodies_mutate(struct conform *c, mk_writer *w)
 		for (uint32_t n = 1 + bodies_random(c, 3); n > 0; n--) {
 			uint32_t at = 1 + bodies_random(c, (uint32_t)w->len - 1);
 
-			w->data[at] = bodies_random(c, 2) == 0
-					  ? bytes[bodies_random(c, sizeof(bytes))]
-					  : (uint8_t)(w->data[at] ^ (1u << bodies_random(c, 8)));
+			if (bodies_random(c, 2) == 0)
+				w->data[at] = bytes[bodies_random(c, sizeof(bytes))];
+			else
+				w->data[at] ^= (uint8_t)(1u << bodies_random(c, 8));
 		}
 		if (mk_validate(w->data, w->len, NULL, NULL, 0) == MK_OK)
 			break;

@@ -127,8 +127,8 @@ config_value(const mk_option *o, uint32_t i, bool bad)
 {
 	int64_t min = config_min(o);
 	int64_t max = config_max(o);
-	bool has_max = o->max != 0 || o->min < 0 || o->type == MK_OPT_STRING ||
-		       o->type == MK_OPT_LIST;
+	bool has_max =
+	    o->max != 0 || o->min < 0 || o->type == MK_OPT_STRING || o->type == MK_OPT_LIST;
 
 	if (o->type == MK_OPT_BOOL || o->type == MK_OPT_ENUM)
 		return config_word(o, i, bad);

@@ -27,9 +27,9 @@ enum verdict { VERDICT_NONE, PASS, FAIL, SKIP };
 
 struct report { /* shared with the process that runs the check */
 	enum verdict verdict;
-	char text[1024];  /* why */
-	char doing[256];  /* what it is at: told if it crashes */
-	char crash[128];  /* what the crash was about, if that is known */
+	char text[1024]; /* why */
+	char doing[256]; /* what it is at: told if it crashes */
+	char crash[128]; /* what the crash was about, if that is known */
 };
 
 struct body {

@@ -23,8 +23,8 @@ drive_start(struct conform *c, const char *config)
 	r = mk_tk_start(tk);
 	if (r == MK_OK)
 		return tk;
-	c->report->verdict = conform_fail(c, "does not start%s: %s",
-					  config == NULL ? " (try --config)" : "", mk_tk_error(tk));
+	conform_fail(c, "does not start%s: %s", config == NULL ? " (try --config)" : "",
+		     mk_tk_error(tk));
 	mk_tk_free(tk);
 	return NULL;
 }

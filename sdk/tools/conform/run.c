@@ -22,11 +22,7 @@
 
 #include "kit.h"
 
-#if defined(MK_ASAN) || defined(MK_TSAN)
-#define RUN_SLOWER 10 /* time limits in sanitizer builds */
-#else
-#define RUN_SLOWER 1
-#endif
+#define RUN_SANITIZED 10 /* so much slower are sanitizer builds */
 
 static struct report *run_report; /* for the signal handler */
 
@@ -105,19 +101,17 @@ run_on_fault(int number, siginfo_t *info, void *context)
 static void
 run_catch_faults(struct conform *c)
 {
-#if !defined(MK_ASAN) && !defined(MK_TSAN)
 	static uint8_t stack[65536];
 	const stack_t alternate = { .ss_sp = stack, .ss_size = sizeof(stack) };
 	struct sigaction action = { .sa_sigaction = run_on_fault };
 
+	run_report = c->report;
+	if (!alloc_counted())
+		return; /* the sanitizer has its own handler */
 	/* A plugin may have used up the other stack. */
 	action.sa_flags = SA_SIGINFO | SA_ONSTACK | (int)SA_RESETHAND;
 	sigaltstack(&alternate, NULL);
 	sigaction(SIGSEGV, &action, NULL);
-#else
-	(void)run_on_fault; /* the sanitizer has its own */
-#endif
-	run_report = c->report;
 }
 
 static void
@@ -163,7 +157,7 @@ run_wait(pid_t child, uint32_t seconds)
 		clock_gettime(CLOCK_MONOTONIC, &now);
 		if (now.tv_sec >= end.tv_sec)
 			return false;
-		left = (struct timespec) { end.tv_sec - now.tv_sec, 0 };
+		left = (struct timespec){ end.tv_sec - now.tv_sec, 0 };
 		sigtimedwait(&set, NULL, &left);
 	}
 	return true;
@@ -175,23 +169,23 @@ run_judge(struct conform *c, int status)
 	struct report *r = c->report;
 
 	if (WIFSIGNALED(status)) {
-		r->verdict = conform_fail(c, "crashed with SIG%s (%s) at: %s%s%s",
-					  sigabbrev_np(WTERMSIG(status)),
-					  sigdescr_np(WTERMSIG(status)), r->doing,
-					  r->crash[0] != '\0' ? "; " : "", r->crash);
+		r->verdict =
+		    conform_fail(c, "crashed with SIG%s (%s) at: %s%s%s",
+				 sigabbrev_np(WTERMSIG(status)), sigdescr_np(WTERMSIG(status)),
+				 r->doing, r->crash[0] != '\0' ? "; " : "", r->crash);
 	} else if (r->verdict == VERDICT_NONE) {
 		r->verdict = conform_fail(c, "the plugin ended the process, with status %d, at: %s",
 					  WEXITSTATUS(status), r->doing);
 	} else if (WEXITSTATUS(status) != 0 && r->verdict != FAIL) {
-		r->verdict = conform_fail(c, "the process ended with status %d",
-					  WEXITSTATUS(status));
+		r->verdict =
+		    conform_fail(c, "the process ended with status %d", WEXITSTATUS(status));
 	}
 }
 
 void
 conform_run(struct conform *c, const struct check *check)
 {
-	uint32_t seconds = check->seconds * RUN_SLOWER;
+	uint32_t seconds = check->seconds * (alloc_counted() ? 1 : RUN_SANITIZED);
 	sigset_t set, before;
 	bool in_time = false;
 	int status = 0;
@@ -220,7 +214,7 @@ conform_run(struct conform *c, const struct check *check)
 	if (child > 0 && in_time)
 		run_judge(c, status);
 	else if (child > 0)
-		c->report->verdict = conform_fail(c, "not done after %u s, at: %s", seconds,
-						  c->report->doing);
+		c->report->verdict =
+		    conform_fail(c, "not done after %u s, at: %s", seconds, c->report->doing);
 	sigprocmask(SIG_SETMASK, &before, NULL);
 }

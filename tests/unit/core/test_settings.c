@@ -12,7 +12,6 @@
 #include <unistd.h>
 
 #include <criterion/criterion.h>
-#include <criterion/new/assert.h>
 
 static char folder[] = "/tmp/settings-XXXXXX";
 static mk_problems *problems;

@@ -7,7 +7,6 @@
 #include <string.h>
 
 #include <criterion/criterion.h>
-#include <criterion/new/assert.h>
 
 #include <meshkern/options.h>
 

@@ -92,6 +92,7 @@ Test(bus, acknowledging_what_was_not_delivered_is_reported)
 	mk_tk_free(tk);
 }
 
+#if COUNTS_MEMORY
 static const void *kept;
 
 static void
@@ -101,7 +102,6 @@ keep_body(const mk_host *host, const mk_msg *m)
 	kept = m->body;
 }
 
-#if COUNTS_MEMORY
 Test(bus, a_body_cannot_be_read_after_the_callback, .signal = SIGSEGV)
 {
 	mk_tk *tk = started(NULL);

@@ -86,7 +86,8 @@ class Bus:
 
     topics     names, or subtrees that end in "/"; none: everything
     requests   address for replays; None: where the hub has it by default; "": do without
-    retained   topics and subtrees whose retained value is wanted at the beginning
+    retained   topics and subtrees whose retained value is wanted at the beginning, besides the
+               topics that `topics` names
     since      what position() gave: go on from there
     tls        for tls+tcp:// and wss://: an SSLContext, or a dict of ca, cert, key, server_name
     silence    seconds without a message after which the link is taken for dead
@@ -352,8 +353,8 @@ class Bus:
         if len(self._topics) >= _TOPICS_MAX:
             self.stats["untracked"] += 1
             return None
-        retained = bool(self._requests) and any(
-            name == r or r.endswith("/") and name.startswith(r) for r in self._retained)
+        retained = bool(self._requests) and (name in self._exact or any(
+            name == r or r.endswith("/") and name.startswith(r) for r in self._retained))
         t = self._topics[name] = _Topic(name, int(self._from_one), retained)
         self._repair(t)
         return t
@@ -436,7 +437,7 @@ class Bus:
                 continue
             del self._asks[t.name]
             t.tries += 1
-            if t.tries > _TRIES:
+            if t.tries > (_TRIES if t.first else 1):
                 t.tries = 0
                 if t.first:
                     self._give_up(t, "unanswered")
