@@ -9,8 +9,6 @@
 #include "outside.h"
 #include "plan.h"
 
-#define MK_VERSION "0.1.0"
-
 struct plug;
 struct control;
 

@@ -59,12 +59,14 @@ probe_start(struct probe *p, const char *mode, mk_problems *problems)
 		mk_problems_add(problems, s->line, s->column, "plugins.%s: %s", s->name, err.text);
 }
 
-static void
+/* False: its end, or more than any manifest is long. */
+static bool
 probe_read(struct probe *p)
 {
 	ssize_t n = read(p->answer, p->data + p->len, PROBE_ANSWER - p->len);
 
 	p->len += n > 0 ? (size_t)n : 0;
+	return n > 0;
 }
 
 /* Until all have exited, or the time is up. Answers are read meanwhile: a pipe holds little. */
@@ -83,11 +85,9 @@ probe_wait(struct probe *probes, uint32_t count)
 		poll(fds, 2 * count, (int)((until - clock_now_us()) / 1000 + 1));
 		running = 0;
 		for (uint32_t i = 0; i < count; i++) {
-			if ((fds[2 * i].revents & POLLIN) != 0)
-				probe_read(&probes[i]);
-			else if (fds[2 * i].revents != 0)
+			if (fds[2 * i].revents != 0 && !probe_read(&probes[i]))
 				fds[2 * i].fd = -1;
-			if (fds[2 * i + 1].revents != 0 && (fds[2 * i].revents & POLLIN) == 0)
+			if (fds[2 * i + 1].revents != 0 && fds[2 * i].fd == -1)
 				fds[2 * i + 1].fd = -1;
 			running += fds[2 * i + 1].fd != -1;
 		}

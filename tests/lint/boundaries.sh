@@ -54,6 +54,8 @@ includes() {
 			mine = part(file)
 			for (rest = substr(file, length(mine) + 1); rest; sub(/^[^\/]*\/?/, "", rest))
 				within[mine, rest] = 1
+			if (file ~ /^sdk\/host\/[^\/]*\.h$/)
+				within["core/", substr(file, 10)] = 1
 			if (file ~ /^core\/.*\.h$/)
 				core[substr(file, 6)] = 1
 		}
@@ -85,7 +87,7 @@ includes() {
 		say("<" name "> is a header of the core")
 	}
 	FILENAME !~ /^sdk\/clients\// {
-		only("nng/", "^core/link\\.c$")
+		only("nng/", "^sdk/host/link\\.c$")
 		only("sqlite3.h", "^plugins/storage/")
 		only("yaml.h", "^sdk/src/yaml")
 		only("msgpack", "^sdk/src/codec")
@@ -160,7 +162,7 @@ headers() {
 compile() {
 	local said
 	if ! said=$(over "$1" -P "$(nproc)" -I{} "${@:2}" -fsyntax-only -Wall -Wextra -Wpedantic -Werror \
-		-fmax-errors=1 -fno-diagnostics-show-caret -Isdk/include -Icore \
+		-fmax-errors=1 -fno-diagnostics-show-caret -Isdk/include -iquote core -iquote sdk/host \
 		-include {} "$scratch/alone.c" 2>&1); then
 		sed -nE 's|^(\./)?([^: ]+:[0-9]+:)([0-9]+:)? (fatal )?error:|\2 does not compile alone:|p' <<<"$said" |
 			grep . || printf '%s\n' "$said"

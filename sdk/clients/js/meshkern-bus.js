@@ -575,11 +575,13 @@ export class Bus {
 	}
 
 	#beginEpoch(epoch) {
-		if (this.#epoch !== null) {
-			this.stats.restarts++;
-			this.#fromOne = true;
+		if (this.#epoch === null) {
+			this.#epoch = epoch;
+			return;
 		}
-		for (const t of this.#fromOne ? this.#topics.values() : []) {
+		this.stats.restarts++;
+		this.#fromOne = true;
+		for (const t of this.#topics.values()) {
 			if (t.next > 1 || (t.next && t.next <= t.seen)) {
 				this.#lose(t, t.seen + 1, "restart");
 				this.#give(new Gap(t.name, this.#epoch, t.next, null, "restart"), 0);
@@ -628,15 +630,11 @@ export class Bus {
 		}
 	}
 
-	#giveUp(t, reason) {
-		const hole = t.hole(Number.MAX_SAFE_INTEGER);
-		if (hole) this.#lose(t, t.firstHeld(hole[1]), reason);
-	}
-
 	// See to it that the topic gets what it lacks.
 	#repair(t) {
 		if (!this.#requests) {
-			if (!this.#starved) this.#giveUp(t, "no-replay");
+			if (!this.#starved && t.next && t.next <= t.seen)
+				this.#lose(t, t.seen + 1, "no-replay");
 		} else if (!this.#asks.has(t) && (t.joining || t.next <= t.seen)) {
 			this.#wanting.add(t);
 		}
@@ -649,8 +647,8 @@ export class Bus {
 			this.#asks.delete(t);
 			if (++t.tries > (t.first ? TRIES : 1)) {
 				t.tries = 0;
-				if (t.first) this.#giveUp(t, "unanswered");
-				else this.#joined(t);
+				if (!t.first) this.#joined(t);
+				else if (t.next <= t.seen) this.#lose(t, t.firstHeld(t.seen + 1), "unanswered");
 			}
 			this.#repair(t);
 		}

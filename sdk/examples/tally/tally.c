@@ -165,7 +165,7 @@ tally_stop(void *self)
 }
 
 /* clang-format off */
-/* Wishes: the configuration may grant fewer topics. */
+/* The configuration has to grant all of them. */
 static const mk_topic subscribes[] = {
 	{ .name = "pulse/", .help = "the beats of the other example" },
 	{ .name = "core/", .help = "what the core tells" },

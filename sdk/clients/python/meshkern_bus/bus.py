@@ -27,7 +27,6 @@ _TOPICS_MAX = 16384  # topics that are followed
 _ASKS_MAX = 4        # requests under way at a time
 _ASK_COUNT = 1024    # messages of one request
 _TRIES = 3           # repetitions without progress before messages are given up
-_ALL = 1 << 64
 
 _log = logging.getLogger("meshkern_bus")
 
@@ -375,10 +374,12 @@ class Bus:
         self._from_one = True
 
     def _begin_epoch(self, epoch):
-        if self._epoch is not None:
-            self.stats["restarts"] += 1
-            self._from_one = True
-        for t in self._topics.values() if self._from_one else ():
+        if self._epoch is None:
+            self._epoch = epoch
+            return
+        self.stats["restarts"] += 1
+        self._from_one = True
+        for t in self._topics.values():
             if t.next > 1 or 0 < t.next <= t.seen:
                 self._lose(t, t.seen + 1, "restart")
                 self._ready.append(Gap(t.name, self._epoch, t.next, None, "restart"))
@@ -418,15 +419,11 @@ class Bus:
                 self._gap(t, seq - t.next, reason)
             self._drain(t)
 
-    def _give_up(self, t, reason):
-        hole = t.hole(_ALL)
-        if hole:
-            self._lose(t, min(t.held, default=hole[1]), reason)
-
     def _repair(self, t):
         """See to it that the topic gets what it lacks."""
         if not self._requests:
-            self._give_up(t, "no-replay")
+            if 0 < t.next <= t.seen:
+                self._lose(t, t.seen + 1, "no-replay")
         elif t.name not in self._asks and (t.joining or t.next <= t.seen):
             self._wanting[t.name] = t
 
@@ -439,10 +436,10 @@ class Bus:
             t.tries += 1
             if t.tries > (_TRIES if t.first else 1):
                 t.tries = 0
-                if t.first:
-                    self._give_up(t, "unanswered")
-                else:
+                if not t.first:
                     self._joined(t)
+                elif t.next <= t.seen:
+                    self._lose(t, min(t.held, default=t.seen + 1), "unanswered")
             self._repair(t)
         while self._wanting and len(self._asks) < _ASKS_MAX:
             self._ask(self._wanting.pop(next(iter(self._wanting))), now)

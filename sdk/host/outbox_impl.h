@@ -3,8 +3,8 @@
  * The outbox as its two files share it: outbox_open.c makes one out of a
  * directory, outbox.c uses it.
  */
-#ifndef MK_CORE_OUTBOX_IMPL_H
-#define MK_CORE_OUTBOX_IMPL_H
+#ifndef MK_HOST_OUTBOX_IMPL_H
+#define MK_HOST_OUTBOX_IMPL_H
 
 #include <pthread.h>
 #include <stdbool.h>

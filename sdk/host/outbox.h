@@ -12,14 +12,14 @@
  * What can fail: the file system is full (append returns MK_EIO or MK_EFULL,
  * nothing is half-written), a crash cuts the last record off (opening drops
  * it: its append never returned), bytes rot (a record whose checksum is wrong
- * is skipped with its file's rest, counted and logged).
+ * is skipped, counted and logged; reading goes on at the next sound one).
  *
  * Numbers are dense, start at 1 and go on after a restart, also when all was
  * trimmed. All functions may be called from any thread; one lock inside.
  * Limits: `max_bytes` on disk; a record's body at most MK_BODY_MAX.
  */
-#ifndef MK_CORE_OUTBOX_H
-#define MK_CORE_OUTBOX_H
+#ifndef MK_HOST_OUTBOX_H
+#define MK_HOST_OUTBOX_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -50,8 +50,9 @@ struct outbox_stats {
 	uint64_t unsynced;  /* records appended since the last fdatasync */
 };
 
-/* `dir` is made if needed. segment_bytes: when a new file is begun (0 = 8
- * MiB). Only one process may hold it (a lock file; MK_EEXIST names the pid). */
+/* `dir` is made if needed, not its parent. segment_bytes: when a new file is
+ * begun (0 = 8 MiB, and at most an eighth of max_bytes). Only one process may
+ * hold it (a lock file; MK_EEXIST names the pid). */
 mk_result outbox_open(struct outbox **out, const char *dir, uint64_t max_bytes,
 		      uint64_t segment_bytes, mk_err *err);
 void outbox_close(struct outbox *o); /* keeps the files */
@@ -61,7 +62,8 @@ mk_result outbox_append(struct outbox *o, const char *topic, uint32_t schema, ui
 /* fdatasync what was appended; MK_OK also if there was nothing. */
 mk_result outbox_sync(struct outbox *o);
 
-/* The record at the read position, and step past it. MK_ENOENT: no more. */
+/* The record at the read position, and step past it. MK_ENOENT: no more.
+ * MK_ENOMEM, MK_EUNAVAIL (no descriptor): nothing is lost, try again. */
 mk_result outbox_next(struct outbox *o, struct outbox_record *record);
 /* The next outbox_next gives the first kept record with a number > after. */
 void outbox_rewind(struct outbox *o, uint64_t after);

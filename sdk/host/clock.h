@@ -2,8 +2,8 @@
  *
  * The only place that asks the system for the time. [any thread]
  */
-#ifndef MK_CORE_CLOCK_H
-#define MK_CORE_CLOCK_H
+#ifndef MK_HOST_CLOCK_H
+#define MK_HOST_CLOCK_H
 
 #include <stdint.h>
 

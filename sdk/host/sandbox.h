@@ -3,8 +3,8 @@
  * What a plugin's own process may do. Called by meshkern-host between its
  * handshake and the loading of the plugin.
  */
-#ifndef MK_CORE_SANDBOX_H
-#define MK_CORE_SANDBOX_H
+#ifndef MK_HOST_SANDBOX_H
+#define MK_HOST_SANDBOX_H
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -23,7 +23,8 @@ struct sandbox {
 
 /* no-new-privs, no core dumps of secrets (RLIMIT_CORE 0), dies with its
  * parent, limits, Landlock as far as the kernel has it. *landlock_abi: 0 if
- * the kernel has none (a warning, not an error). */
+ * the kernel has none (a warning, not an error). It must come before the first
+ * thread: MK_ESTATE. A path that does not exist: MK_ENOENT. */
 mk_result sandbox_enter(const struct sandbox *s, int *landlock_abi, mk_err *err);
 
 #endif

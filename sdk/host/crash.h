@@ -3,8 +3,8 @@
  * What is left of a crash: a backtrace in the log, and for a plugin that took the daemon along a
  * record, so that the next start gives it a process of its own.
  */
-#ifndef MK_CORE_CRASH_H
-#define MK_CORE_CRASH_H
+#ifndef MK_HOST_CRASH_H
+#define MK_HOST_CRASH_H
 
 #include <stdbool.h>
 #include <stddef.h>

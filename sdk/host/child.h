@@ -3,8 +3,8 @@
  * A meshkern-host process: started, watched through a pidfd (never by a remembered number), its
  * output folded into the log. Core thread only.
  */
-#ifndef MK_CORE_CHILD_H
-#define MK_CORE_CHILD_H
+#ifndef MK_HOST_CHILD_H
+#define MK_HOST_CHILD_H
 
 #include <stdbool.h>
 #include <sys/types.h>

@@ -12,8 +12,8 @@
  *
  * No locks: the outbox has one around all of this.
  */
-#ifndef MK_CORE_OUTBOX_SEGMENT_H
-#define MK_CORE_OUTBOX_SEGMENT_H
+#ifndef MK_HOST_OUTBOX_SEGMENT_H
+#define MK_HOST_OUTBOX_SEGMENT_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -8,8 +8,8 @@
  * Integers are little-endian. Strings are u8 length + bytes + NUL, so that they can be used in
  * place. Whatever is read is checked against the end of the bundle: the peer may be hostile.
  */
-#ifndef MK_CORE_WIRE_H
-#define MK_CORE_WIRE_H
+#ifndef MK_HOST_WIRE_H
+#define MK_HOST_WIRE_H
 
 #include <stdbool.h>
 #include <stddef.h>

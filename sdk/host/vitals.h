@@ -7,8 +7,8 @@
  * Written by the instance's thread, read by the core at any time. Relaxed atomics: each value
  * stands for itself.
  */
-#ifndef MK_CORE_VITALS_H
-#define MK_CORE_VITALS_H
+#ifndef MK_HOST_VITALS_H
+#define MK_HOST_VITALS_H
 
 #include <stdatomic.h>
 #include <stdint.h>

@@ -3,8 +3,8 @@
  * A message as outsiders see it: topic, one space, msgpack [header, body], with
  * header = [version, epoch, seq, time_us, origin, schema, flags(, origin_seq)].
  */
-#ifndef MK_CORE_FRAME_H
-#define MK_CORE_FRAME_H
+#ifndef MK_HOST_FRAME_H
+#define MK_HOST_FRAME_H
 
 #include <meshkern/codec.h>
 #include <meshkern/err.h>

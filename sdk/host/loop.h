@@ -3,8 +3,8 @@
  * The core's event loop: descriptors and timers of one thread over epoll. The instance runtime
  * uses the same loop on its own thread.
  */
-#ifndef MK_CORE_LOOP_H
-#define MK_CORE_LOOP_H
+#ifndef MK_HOST_LOOP_H
+#define MK_HOST_LOOP_H
 
 #include <stdint.h>
 

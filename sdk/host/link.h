@@ -11,8 +11,8 @@
  * the socket closes can be lost, and then nng_close() waits for ever, and nng's reaper with it
  * (seen after 5 to 40 closes under a flood). The records STOP, STOPPED, BYE see to that.
  */
-#ifndef MK_CORE_LINK_H
-#define MK_CORE_LINK_H
+#ifndef MK_HOST_LINK_H
+#define MK_HOST_LINK_H
 
 #include <stdbool.h>
 #include <stddef.h>

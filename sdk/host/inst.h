@@ -13,8 +13,8 @@
  * While the publish queue is more than half full no further message is delivered to the plugin:
  * a plugin that publishes a little per message never finds its queue full.
  */
-#ifndef MK_CORE_INST_H
-#define MK_CORE_INST_H
+#ifndef MK_HOST_INST_H
+#define MK_HOST_INST_H
 
 #include <pthread.h>
 

@@ -4,8 +4,8 @@
  *
  *   2026-11-21T03:27:11.123Z warn  plugin rainmap: slow callback  callback=on_msg ms=1200
  */
-#ifndef MK_CORE_LOG_H
-#define MK_CORE_LOG_H
+#ifndef MK_HOST_LOG_H
+#define MK_HOST_LOG_H
 
 #include <stdbool.h>
 #include <stdint.h>
