@@ -103,7 +103,8 @@ core_open(struct core *c, mk_err *err)
 	const struct settings *s = c->plan->settings;
 	struct hub_config config = { .ring_messages = s->ring_messages,
 				     .ring_bytes = s->ring_bytes,
-				     .push_back_us = s->push_back_us };
+				     .push_back_us = s->push_back_us,
+				     .call_timeout_us = s->call_timeout_us };
 	struct hub_events events = plug_events;
 	char path[1024];
 	mk_result rc = core_make_dirs(s, err);

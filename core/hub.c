@@ -173,15 +173,6 @@ hub_gives_credit(struct hub *h, struct seat *s)
 
 /* ----------------------------------------------------------- publishing -- */
 
-static const mk_topic *
-hub_declared(const mk_manifest *m, const char *topic)
-{
-	for (const mk_topic *t = m->publishes; t->name != NULL; t++)
-		if (mk_topic_covers(t->name, topic))
-			return t;
-	return NULL;
-}
-
 static mk_result
 hub_refuse(struct hub *h, struct seat *from, mk_result why, const char *topic, const char *text)
 {
@@ -221,7 +212,7 @@ hub_check(struct hub *h, struct seat *from, const char *topic, const void *body,
 
 	if (!mk_topic_valid(topic, false))
 		return hub_refuse(h, from, MK_EINVAL, "?", "not a topic name");
-	*declared = hub_declared(from->manifest, topic);
+	*declared = mk_topic_lookup(from->manifest->publishes, topic);
 	if (*declared == NULL)
 		return hub_refuse(h, from, MK_EDENIED, topic, "not declared or not granted");
 	if (len > (*declared)->max_body)
@@ -337,7 +328,8 @@ hub_rewind(struct hub *h, const struct topic *t)
 
 	for (struct seat *s = h->seats; s != NULL; s = s->next) {
 		if (s->manifest == NULL || !s->running ||
-		    hub_declared(s->manifest, t->name) == NULL || now - s->rewound_us < REWIND_US)
+		    mk_topic_lookup(s->manifest->publishes, t->name) == NULL ||
+		    now - s->rewound_us < REWIND_US)
 			continue;
 		s->rewound_us = now;
 		wire_begin(&s->control, WIRE_REWIND);

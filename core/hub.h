@@ -57,6 +57,7 @@ struct hub_events {
 
 struct hub_config {
 	uint64_t ring_messages, ring_bytes, push_back_us;
+	uint64_t call_timeout_us; /* of calls that do not say */
 };
 
 struct seat {

@@ -67,7 +67,9 @@ hub_call_new(struct hub *h, const char *method, uint64_t timeout_us)
 		c = &h->calls[++h->call_next % HUB_CALLS_MAX];
 	} while (c->id != 0);
 	*c = (struct hub_call){ .id = h->call_next,
-				.deadline_us = loop_now_us(h->loop) + timeout_us };
+				.deadline_us =
+				    loop_now_us(h->loop) +
+				    (timeout_us != 0 ? timeout_us : h->config.call_timeout_us) };
 	snprintf(c->method, sizeof(c->method), "%s", method);
 	h->call_count++;
 	hub_need_tick(h);

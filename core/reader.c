@@ -4,7 +4,8 @@
 #include <string.h>
 
 void
-reader_init(struct reader *r, const struct stream *s, bool (*wants)(void *, const char *), void *arg)
+reader_init(struct reader *r, const struct stream *s, bool (*wants)(void *, const char *),
+	    void *arg)
 {
 	memset(r, 0, sizeof(*r));
 	r->stream = s;

@@ -124,7 +124,8 @@ entry_unref(struct entry *e)
 bool
 ring_init(struct ring *r, uint64_t max_messages, uint64_t max_bytes)
 {
-	*r = (struct ring){ .max_messages = max_messages, .max_bytes = max_bytes, .capacity = 1024 };
+	*r =
+	    (struct ring){ .max_messages = max_messages, .max_bytes = max_bytes, .capacity = 1024 };
 	r->slots = malloc(r->capacity * sizeof(*r->slots));
 	return r->slots != NULL;
 }

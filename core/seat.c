@@ -22,12 +22,7 @@ seat_wants(void *arg, const char *topic)
 {
 	const struct seat *s = arg;
 
-	if (s->manifest == NULL)
-		return false;
-	for (const mk_topic *t = s->manifest->subscribes; t->name != NULL; t++)
-		if (mk_topic_covers(t->name, topic))
-			return true;
-	return false;
+	return s->manifest != NULL && mk_topic_lookup(s->manifest->subscribes, topic) != NULL;
 }
 
 struct seat *

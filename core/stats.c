@@ -183,11 +183,8 @@ stats_ring(mk_writer *w, const struct hub *h, int which)
 static bool
 stats_publishes(const struct plug *p, const char *topic)
 {
-	const mk_topic *t = p->item->manifest == NULL ? NULL : p->item->manifest->publishes;
-
-	while (t != NULL && t->name != NULL && !mk_topic_covers(t->name, topic))
-		t++;
-	return t != NULL && t->name != NULL;
+	return p->item->manifest != NULL &&
+	       mk_topic_lookup(p->item->manifest->publishes, topic) != NULL;
 }
 
 static void

@@ -144,6 +144,8 @@ child_on_pid(void *arg, uint32_t events)
 	int status = 0;
 
 	(void)events;
+	/* What it started goes with it. It is not reaped yet, so the number is still its own. */
+	(void)kill(-c->pid, SIGKILL);
 	if (wait4(c->pid, &status, WNOHANG, &usage) != c->pid)
 		return;
 	/* Whatever it still said, the last words of a crash above all. */

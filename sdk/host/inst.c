@@ -211,31 +211,33 @@ inst_pop_unacked(struct inst *in)
 static int32_t
 inst_manual_topic(struct inst *in, const char *topic)
 {
+	const mk_topic *t;
+
 	for (uint32_t i = 0; i < in->manual_count; i++)
 		if (strcmp(in->manual[i].topic, topic) == 0)
 			return (int32_t)i;
-	for (const mk_topic *t = in->manifest->subscribes; t->name != NULL; t++) {
-		if ((t->flags & MK_TOPIC_MANUAL_ACK) == 0 || !mk_topic_covers(t->name, topic) ||
-		    in->manual_count == sizeof(in->manual) / sizeof(in->manual[0]))
-			continue;
-		snprintf(in->manual[in->manual_count].topic, sizeof(in->manual[0].topic), "%s",
-			 topic);
-		return (int32_t)in->manual_count++;
-	}
-	return -1;
+	t = mk_topic_lookup(in->manifest->subscribes, topic);
+	if (t == NULL || (t->flags & MK_TOPIC_MANUAL_ACK) == 0 ||
+	    in->manual_count == sizeof(in->manual) / sizeof(in->manual[0]))
+		return -1;
+	snprintf(in->manual[in->manual_count].topic, sizeof(in->manual[0].topic), "%s", topic);
+	return (int32_t)in->manual_count++;
 }
 
-void
+bool
 inst_ack(struct inst *in, const char *topic, uint64_t seq)
 {
-	int32_t i = inst_manual_topic(in, topic);
+	int32_t i = in->unacked == NULL ? -1 : inst_manual_topic(in, topic);
 
-	if (i < 0 || seq <= in->manual[i].acked)
-		return;
-	in->manual[i].acked = seq;
-	inst_pop_unacked(in);
-	if (in->done != in->done_told)
-		inst_say_ack(in);
+	if (i < 0)
+		return false;
+	if (seq > in->manual[i].acked) {
+		in->manual[i].acked = seq;
+		inst_pop_unacked(in);
+		if (in->done != in->done_told)
+			inst_say_ack(in);
+	}
+	return true;
 }
 
 /* A message is handed over: from now on it is either done or waits for its ack. */
@@ -363,29 +365,38 @@ inst_on_options(struct inst *in, struct wire_in *r)
 	inst_say_state(in, WIRE_STATE_RECONFIGURED, rc, "");
 }
 
+/* The last of the plugin: what it left open is closed and told. `text` is the step that failed;
+ * after an orderly stop it is NULL, and the leftovers are told in its place. */
+static void
+inst_end(struct inst *in, uint8_t state, mk_result result, const char *text)
+{
+	char left[256] = "";
+
+	in->stopping = true;
+	inst_join(in, left, sizeof(left));
+	inst_run_posts(in);
+	inst_say_ack(in);
+	inst_flush(in);
+	inst_enter(in, VITALS_DESTROY);
+	if (in->self != NULL)
+		in->config.desc->destroy(in->self);
+	inst_leave(in);
+	in->self = NULL;
+	in->started = false;
+	inst_host_fini(in, left, sizeof(left));
+	in->stopped = true;
+	inst_say_state(in, state, result, text != NULL ? text : left);
+}
+
 static void
 inst_on_stop(struct inst *in)
 {
-	char text[256] = "";
-
 	in->stopping = true;
 	inst_enter(in, VITALS_STOP);
 	if (in->started && in->config.desc->stop != NULL)
 		in->config.desc->stop(in->self);
 	inst_leave(in);
-	inst_join(in, text, sizeof(text));
-	inst_run_posts(in);
-	inst_say_ack(in);
-	inst_flush(in);
-	inst_enter(in, VITALS_DESTROY);
-	if (in->self != NULL && in->config.desc->destroy != NULL)
-		in->config.desc->destroy(in->self);
-	inst_leave(in);
-	in->self = NULL;
-	in->started = false;
-	inst_host_fini(in, text, sizeof(text));
-	in->stopped = true;
-	inst_say_state(in, WIRE_STATE_STOPPED, MK_OK, text);
+	inst_end(in, WIRE_STATE_STOPPED, MK_OK, NULL);
 }
 
 static void
@@ -477,7 +488,7 @@ inst_on_start(struct inst *in, struct wire_in *r)
 	inst_leave(in);
 	if (rc != MK_OK) {
 		in->self = NULL;
-		inst_say_state(in, WIRE_STATE_FAILED, rc, "create");
+		inst_end(in, WIRE_STATE_FAILED, rc, "create");
 		return;
 	}
 	inst_say_state(in, WIRE_STATE_CREATED, MK_OK, "");
@@ -486,7 +497,7 @@ inst_on_start(struct inst *in, struct wire_in *r)
 		rc = d->start(in->self);
 	inst_leave(in);
 	if (rc != MK_OK) {
-		inst_say_state(in, WIRE_STATE_FAILED, rc, "start");
+		inst_end(in, WIRE_STATE_FAILED, rc, "start");
 		return;
 	}
 	in->started = true;

@@ -124,7 +124,7 @@ struct inst {
 	bool started, stopping, stopped, bye;
 
 	struct inst_bundle *first, **last; /* to be delivered */
-	uint64_t bundles, bundles_told; /* received and finished */
+	uint64_t bundles, bundles_told;    /* received and finished */
 	uint64_t epoch;
 	uint64_t done, done_told;
 	struct inst_unacked *unacked; /* ring of INST_UNACKED, only with manual topics */
@@ -163,7 +163,8 @@ bool inst_is_here(const struct inst *in); /* is this the instance's own thread? 
 void inst_wake(struct inst *in);          /* [any]; lock held */
 /* Send what may be sent. Instance thread. */
 void inst_flush(struct inst *in);
-void inst_ack(struct inst *in, const char *topic, uint64_t seq);
+/* False: not a topic that is acknowledged by hand. */
+bool inst_ack(struct inst *in, const char *topic, uint64_t seq);
 /* Report a broken rule to the hub. [any] */
 void inst_misbehaved(struct inst *in, const char *format, ...)
     __attribute__((format(printf, 2, 3)));

@@ -108,12 +108,9 @@ static mk_result
 host_publish(const mk_host *h, const char *topic, const void *body, uint32_t len, uint32_t flags)
 {
 	struct inst *in = host_inst(h);
-	const mk_topic *t = in->manifest->publishes;
-	mk_result rc;
+	const mk_topic *t = mk_topic_lookup(in->manifest->publishes, topic);
+	mk_result rc = host_check_body(in, t, topic, body, len);
 
-	while (t->name != NULL && !mk_topic_covers(t->name, topic))
-		t++;
-	rc = host_check_body(in, t->name == NULL ? NULL : t, topic, body, len);
 	if (rc != MK_OK)
 		return rc;
 	if (in->stopped)
@@ -149,8 +146,7 @@ host_ack(const mk_host *h, const char *topic, uint64_t epoch, uint64_t seq)
 		return MK_ETHREAD;
 	if (epoch != in->epoch)
 		return MK_EINVAL;
-	inst_ack(in, topic, seq);
-	return MK_OK;
+	return inst_ack(in, topic, seq) ? MK_OK : MK_EDENIED;
 }
 
 /* ---------------------------------------------------------------- calls -- */

@@ -19,11 +19,11 @@ struct link {
 	nng_socket socket;
 	enum link_kind kind;
 	nng_msg *msg; /* what link_receive lent out */
-	int fd;	      /* nng's own, or -1 */
+	int fd;       /* nng's own, or -1 */
 	int peers_fd;
 	_Atomic uint32_t peers; /* written by nng's threads */
-	_Atomic uint64_t pid;	/* who may connect, 0 = any */
-	_Atomic int member;	/* with pid: the one pipe that was let in */
+	_Atomic uint64_t pid;   /* who may connect, 0 = any */
+	_Atomic int member;     /* with pid: the one pipe that was let in */
 };
 
 static mk_result

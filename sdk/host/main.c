@@ -67,6 +67,18 @@ host_load(const char *path, mk_err *err)
 	return mk_desc_check(desc, err) == MK_OK ? desc : NULL;
 }
 
+/* The folder of an absolute path. */
+static void
+host_folder(char *dir, size_t cap, const char *path)
+{
+	char *slash;
+
+	snprintf(dir, cap, "%s", path);
+	slash = strrchr(dir, '/');
+	if (slash != NULL)
+		slash[slash == dir] = '\0';
+}
+
 /* ----------------------------------------------------------------- probing -- */
 
 /* A plugin's constructors run here, so it gets next to nothing. */
@@ -80,9 +92,7 @@ host_probe_sandbox(const char *path, mk_err *err)
 				   .read_paths = read_paths };
 	int landlock;
 
-	snprintf(dir, sizeof(dir), "%s", path);
-	if (strrchr(dir, '/') != NULL)
-		*strrchr(dir, '/') = '\0';
+	host_folder(dir, sizeof(dir), path);
 	return sandbox_enter(&s, &landlock, err);
 }
 
@@ -243,9 +253,7 @@ host_read_config(struct host_config *c, const mk_val *m)
 	    !mk_get_bool(mk_find(m, "storage_write"), &storage_write) ||
 	    !mk_get_bin(mk_find(m, "values"), &c->values, &c->values_len))
 		return false;
-	snprintf(plugin_dir, sizeof(plugin_dir), "%s", c->path);
-	if (strrchr(plugin_dir, '/') != NULL)
-		*strrchr(plugin_dir, '/') = '\0';
+	host_folder(plugin_dir, sizeof(plugin_dir), c->path);
 	host_read_paths(c, 0, mk_find(m, "read"));
 	host_read_paths(c, 1, mk_find(m, "write"));
 	host_add(c, 0, plugin_dir);

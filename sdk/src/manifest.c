@@ -398,3 +398,15 @@ manifest_finish(struct manifest *m, mk_err *err)
 		return mk_err_set(err, MK_EINVAL, "has methods, but no on_call");
 	return MK_OK;
 }
+
+const mk_topic *
+mk_topic_lookup(const mk_topic *table, const char *topic)
+{
+	const mk_topic *best = NULL;
+
+	for (; table != NULL && table->name != NULL; table++)
+		if (mk_topic_covers(table->name, topic) &&
+		    (best == NULL || strlen(table->name) > strlen(best->name)))
+			best = table;
+	return best;
+}

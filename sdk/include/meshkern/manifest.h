@@ -41,6 +41,10 @@ bool mk_id_valid(const char *id);
  * same)? "rx/" covers "rx/raw" and "rx/raw/"; "rx/raw" covers only itself. */
 bool mk_topic_covers(const char *pattern, const char *topic);
 
+/* The entry of a table (ends with a NULL name, or is NULL) that counts for `topic`: the longest one
+ * that covers it, or NULL. */
+const mk_topic *mk_topic_lookup(const mk_topic *table, const char *topic);
+
 /* The rules a descriptor must keep: major and minor version, sizes, UTF-8 and
  * length of strings, id and version well formed, topic names, no duplicates,
  * options valid, on_msg there if it subscribes, on_call if it has methods,

@@ -119,7 +119,8 @@ typedef struct mk_msg {
 				      /* when on_msg returns */
 
 /* One entry of a manifest. The name is a topic, or a subtree if it ends in
- * '/': "node/" is every topic that begins so. */
+ * '/': "node/" is every topic that begins so. Where several entries cover a
+ * topic, the one with the longest name counts. */
 typedef struct mk_topic {
 	const char *name;
 	uint32_t flags;
@@ -229,11 +230,13 @@ struct mk_host {
 	mk_result (*publish)(const mk_host *, const char *topic, const void *body, uint32_t len,
 			     uint32_t flags);
 
-	/* MANUAL_ACK topics: everything up to seq is dealt with. [plugin] */
+	/* MANUAL_ACK topics: everything up to seq is dealt with. MK_EDENIED:
+	 * not such a topic; MK_EINVAL: of another epoch. [plugin] */
 	mk_result (*ack)(const mk_host *, const char *topic, uint64_t epoch, uint64_t seq);
 
 	/* Ask another plugin, or the core ("core/..."). The answer comes to
-	 * on_reply, always exactly once. [plugin] */
+	 * on_reply exactly once, unless stop() comes first. timeout_us 0 is the
+	 * configured time-out; id may be NULL. [plugin] */
 	mk_result (*call)(const mk_host *, const char *method, const void *body, uint32_t len,
 			  uint64_t timeout_us, uint64_t *id);
 	/* Answer a call, at any time before its caller's time-out. [any] */
@@ -243,16 +246,19 @@ struct mk_host {
 	/* on_timer(id) after `after_us`, then every `every_us` if that is not
 	 * 0. Setting an id again replaces it; after_us = UINT64_MAX stops it. [plugin] */
 	mk_result (*timer)(const mk_host *, uint32_t id, uint64_t after_us, uint64_t every_us);
-	/* on_fd(fd, events) while any of `events` holds; 0 stops. [plugin] */
+	/* on_fd(fd, events) while any of `events` holds; 0 stops. Sockets,
+	 * pipes and the like; a regular file is MK_EINVAL. [plugin] */
 	mk_result (*watch_fd)(const mk_host *, int32_t fd, uint32_t events);
 	/* A helper thread. `fn` must return soon after stop() was called; the
 	 * host joins it and reports one that stays. [plugin] */
 	mk_result (*spawn)(const mk_host *, const char *name, void (*fn)(void *), void *arg);
-	/* Run fn(arg) on the plugin's thread. [any] */
+	/* Run fn(arg) on the plugin's thread. What is posted before stop()
+	 * returns runs before destroy(). [any] */
 	mk_result (*post)(const mk_host *, void (*fn)(void *), void *arg);
 
 	/* Options by path: "listen", "sources[0].broker". A value is valid
-	 * until reconfigure() or destroy(). Unset: NULL, 0. [plugin] */
+	 * until reconfigure() or destroy(). Unset, or called on another
+	 * thread: NULL, 0. [plugin] */
 	const char *(*opt_str)(const mk_host *, const char *path);
 	int64_t (*opt_int)(const mk_host *, const char *path);    /* BOOL, INT, */
 	double (*opt_float)(const mk_host *, const char *path);   /* DURATION, SIZE */
@@ -313,14 +319,16 @@ typedef struct mk_plugin_desc {
 	const mk_option *options;
 	const char *const *capabilities; /* NULL-terminated, or NULL */
 
-	/* Check relations between options; pure. On failure write a sentence
-	 * that names the option. Optional. [probe] */
+	/* Check relations between options; pure: of the host only the opt_
+	 * functions are there. On failure write a sentence that names the
+	 * option. Optional. [probe] */
 	mk_result (*check)(const mk_host *config, char *why, uint32_t why_len);
 
 	/* Make an instance; on failure leave nothing behind. [plugin] */
 	mk_result (*create)(const mk_host *host, void **self);
 	/* Begin: open files and sockets, set timers. Messages come only after
-	 * it succeeded. Optional. [plugin] */
+	 * it succeeded; after a failure only destroy() follows. Optional.
+	 * [plugin] */
 	mk_result (*start)(void *self);
 	void (*on_msg)(void *self, const mk_msg *msg);          /* [plugin] */
 	void (*on_call)(void *self, const mk_call *call);       /* [plugin] */
