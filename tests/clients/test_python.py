@@ -63,6 +63,8 @@ class Case(unittest.TestCase):
         bus = self.bus(self.ipc, topics=topics, **options)
         self.connect(bus)
         hub("peers", 1)
+        while not hub.stats()["requests"]:
+            pass  # it asks for core/heads once it is connected
         return hub, bus
 
     def take(self, bus, n):

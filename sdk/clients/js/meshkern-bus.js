@@ -49,8 +49,8 @@ export class Gap {
 
 const text = new TextDecoder("utf-8", { fatal: true });
 
-// Reads one value after the other from `bytes`; throws on anything malformed. No count is
-// believed that the remaining bytes cannot back.
+// Reads one value after the other from `bytes`; throws on anything malformed. Nothing is
+// allocated for a count before the bytes that it promises are there.
 class Reader {
 	constructor(bytes, pos) {
 		this.bytes = bytes;
@@ -101,14 +101,14 @@ class Reader {
 	}
 
 	array(n, depth) {
-		if (n > this.bytes.length - this.pos || depth > DEPTH_MAX) throw new RangeError("array");
+		if (depth > DEPTH_MAX) throw new RangeError("depth");
 		const out = [];
 		for (let i = 0; i < n; i++) out.push(this.value(depth));
 		return out;
 	}
 
 	map(n, depth) {
-		if (2 * n > this.bytes.length - this.pos || depth > DEPTH_MAX) throw new RangeError("map");
+		if (depth > DEPTH_MAX) throw new RangeError("depth");
 		const out = {};
 		for (let i = 0; i < n; i++) {
 			const key = this.value(depth);
