@@ -10,6 +10,7 @@
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -25,6 +26,7 @@
 
 #define CONFIG_MAX (16u << 20)
 #define PATHS_MAX 64u
+#define STACK_BYTES (1u << 20)
 
 static int
 host_fail(const char *what, const char *why)
@@ -333,6 +335,19 @@ host_run(void)
 	return host_start(c, &err);
 }
 
+/* nng starts some fourteen threads; at 8 MiB each they would eat a plugin's memory limit up. */
+static void
+host_small_stacks(void)
+{
+	pthread_attr_t attr;
+
+	if (pthread_getattr_default_np(&attr) != 0)
+		return;
+	if (pthread_attr_setstacksize(&attr, STACK_BYTES) == 0)
+		(void)pthread_setattr_default_np(&attr);
+	(void)pthread_attr_destroy(&attr);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -342,6 +357,7 @@ main(int argc, char **argv)
 	(void)syscall(SYS_close_range, CHILD_VITALS_FD + 1, ~0u, 0);
 	(void)sigaction(SIGPIPE, &(struct sigaction){ .sa_handler = SIG_IGN }, NULL);
 	crash_init(NULL);
+	host_small_stacks();
 	if (argc == 2 && strcmp(argv[1], "--run") == 0)
 		status = host_run();
 	else if (argc == 3 && strcmp(argv[1], "--probe") == 0)

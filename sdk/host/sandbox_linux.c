@@ -64,6 +64,16 @@ static const char *const resolver_paths[] = { "/run/systemd/resolve", "/run/reso
 					      "/run/NetworkManager", NULL };
 
 /* A limit above the one in force cannot be had, and is none. */
+/* The limit of a plugin is about what is resident, and the daemon looks at that. The kernel counts
+ * reserved memory too, the stacks of all threads above all: it is the second line. */
+#define MEMORY_EXTRA (32u << 20)
+/* Sanitizers reserve terabytes. */
+#if defined(MK_ASAN) || defined(MK_TSAN)
+#define SANITIZED true
+#else
+#define SANITIZED false
+#endif
+
 static mk_result
 sandbox_limit(unsigned resource, const char *name, uint64_t soft, uint64_t hard, mk_err *err)
 {
@@ -83,12 +93,13 @@ static mk_result
 sandbox_limits(const struct sandbox *s, mk_err *err)
 {
 	uint64_t files = s->files == 0 ? FILES_DEFAULT : s->files;
+	uint64_t memory = s->memory_bytes + MEMORY_EXTRA;
 	mk_result rc = sandbox_limit(RLIMIT_CORE, "core files", 0, 0, err);
 
 	if (rc == MK_OK)
 		rc = sandbox_limit(RLIMIT_NOFILE, "files", files, files, err);
-	if (rc == MK_OK && s->memory_bytes != 0)
-		rc = sandbox_limit(RLIMIT_DATA, "memory", s->memory_bytes, s->memory_bytes, err);
+	if (rc == MK_OK && s->memory_bytes != 0 && !SANITIZED)
+		rc = sandbox_limit(RLIMIT_DATA, "memory", memory, memory, err);
 	/* SIGXCPU first: it tells the supervisor why. SIGKILL for who ignores it. */
 	if (rc == MK_OK && s->cpu_seconds != 0)
 		rc = sandbox_limit(RLIMIT_CPU, "CPU time", s->cpu_seconds, s->cpu_seconds + 1, err);

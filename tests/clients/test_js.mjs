@@ -350,6 +350,7 @@ test("malformed messages are counted and skipped", async (t) => {
 		[...ascii("x "), ...Array(5000).fill(0x91)], [...frame("x", 1), 0],
 		frame("x", 1).slice(0, -1), frame("x", 0), frame("x", "18446744073709551615"),
 		frame("x", 1, { body: [0x90] }), frame("x", 1, { body: [0x81, 1, 1] }),
+		frame("x", 1, { body: oneKey("a", [...Array(40).fill(0x91), 0xc0]) }),
 		frame("x", 1, { flags: 16 }), frame("x", 1, { body: oneKey("a", oneKey("__proto__", [0x80])) }),
 		frame("x", 1, { body: [0x81, 0xa1, 0xff, 0] }), frame("y".repeat(64), 1),
 		frame("core/heads", 1, { body: oneKey("heads", [1]) }),

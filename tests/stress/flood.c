@@ -9,13 +9,15 @@
  * Every reliable subscriber gets every message once and in order; for the latest one, received +
  * reported as lost = published.
  *
- * usage: flood [messages] [inproc|ipc]
+ * usage: flood [messages [inproc|ipc]]     both kinds of socket, one after the other, by default
  */
 #define _GNU_SOURCE
 #include <pthread.h>
+#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -23,13 +25,19 @@
 #include "hub.h"
 #include "inst.h"
 
+extern char **environ;
+
 #define STALL_EVERY 100000u
 #define REJOIN_EVERY 5000u
 #define RING 65536u
 #define LIMIT_US 300000000u
 #define LATEST_EVERY 4u /* one message in so many goes to the latest topic, too */
 
+#if defined(MK_ASAN) || defined(MK_TSAN)
+static uint64_t total = 200000;
+#else
 static uint64_t total = 1000000;
+#endif
 
 struct role { /* one instance; its plugin's state is here, the test looks at it */
 	const char *name;
@@ -325,7 +333,8 @@ static int
 report(double seconds)
 {
 	const struct role *late = &roles[LATE];
-	bool good = late->received + late->lost == roles[SOURCE].last && late->lost > 0;
+	bool good = late->received + late->lost == roles[SOURCE].last &&
+		    (late->lost > 0 || roles[SOURCE].last < 2 * RING);
 	int bad = !good;
 
 	for (struct role *r = roles + QUICK; r < late; r++) {
@@ -404,6 +413,27 @@ anyone(void)
 	return any;
 }
 
+/* Each in a process of its own: nng does not survive a fork. */
+static int
+run_both(char *program)
+{
+	static const char *const kinds[] = { "inproc", "ipc" };
+	int bad = 0;
+
+	for (int i = 0; i < 2; i++) {
+		char count[32];
+		char *argv[] = { program, count, (char *)(uintptr_t)kinds[i], NULL };
+		int status = 1;
+		pid_t pid;
+
+		snprintf(count, sizeof(count), "%llu", (unsigned long long)total);
+		if (posix_spawn(&pid, program, NULL, NULL, argv, environ) != 0 ||
+		    waitpid(pid, &status, 0) != pid || status != 0)
+			bad++;
+	}
+	return bad == 0 ? 0 : 1;
+}
+
 int
 main(int argc, char **argv)
 {
@@ -428,7 +458,9 @@ main(int argc, char **argv)
 
 	if (argc > 1)
 		total = strtoull(argv[1], NULL, 10);
-	use_ipc = argc > 2 && strcmp(argv[2], "ipc") == 0;
+	if (argc <= 2)
+		return run_both(argv[0]);
+	use_ipc = strcmp(argv[2], "ipc") == 0;
 	log_init(STDERR_FILENO, MK_LOG_WARN, LOG_TEXT);
 	if (mkdtemp(folder) == NULL)
 		return 1;
