@@ -216,7 +216,7 @@ class Gaps(Case):
         hub("publish", "pulse/beat", 1)
         self.assertEqual(self.take_seqs(bus, 3), [6, 7, 8])
 
-    def test_what_the_hub_has_no_more_becomes_one_gap(self):
+    def test_what_the_hub_has_no_more_becomes_a_gap(self):
         hub, bus = self.joined()
         hub("publish", "pulse/beat", 2)
         hub("drop", "pulse/beat", 5000)

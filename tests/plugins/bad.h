@@ -13,7 +13,7 @@
 #include <meshkern/codec.h>
 #include <meshkern/plugin.h>
 
-#define BAD_ABOUT(id_)                                                                     \
+#define BAD_ABOUT(id_)                                                                         \
 	.id = (id_), .version = "1.0.0", .summary = "misbehaves on purpose", .license = "MIT", \
 	.author = "The meshkern authors"
 
@@ -50,6 +50,15 @@ bad_sleep(uint64_t us)
 
 	while (nanosleep(&t, &t) != 0)
 		;
+}
+
+/* By a wild pointer. The compiler may not see that it is one: it would leave the access out. */
+static inline void
+bad_crash(void)
+{
+	int *volatile nowhere = NULL;
+
+	*nowhere = 1;
 }
 
 /* {KEY: n} on a topic. */

@@ -69,16 +69,14 @@ class Reader {
 		const at = this.skip(n);
 		if (n === 1) return this.bytes[at];
 		if (n === 2) return this.view.getUint16(at);
-		if (n === 4) return this.view.getUint32(at);
-		return narrow(this.view.getBigUint64(at));
+		return n === 4 ? this.view.getUint32(at) : narrow(this.view.getBigUint64(at));
 	}
 
 	int(n) {
 		const at = this.skip(n);
 		if (n === 1) return this.view.getInt8(at);
 		if (n === 2) return this.view.getInt16(at);
-		if (n === 4) return this.view.getInt32(at);
-		return narrow(this.view.getBigInt64(at));
+		return n === 4 ? this.view.getInt32(at) : narrow(this.view.getBigInt64(at));
 	}
 
 	str(n) {
@@ -605,17 +603,11 @@ export class Bus {
 
 	// -------------------------------------------------- gaps and replays
 
-	// The next `lost` messages are gone; neighbouring losses make one Gap.
+	// The next `lost` messages are gone.
 	#gap(t, lost, reason) {
-		const last = this.#queue.at(-1)?.[0];
+		this.stats.gaps++;
 		this.stats.lost += lost;
-		if (last instanceof Gap && last.topic === t.name && last.epoch === this.#epoch &&
-			last.lost && last.reason === reason && last.seq + last.lost === t.next) {
-			last.lost += lost;
-		} else {
-			this.stats.gaps++;
-			this.#give(new Gap(t.name, this.#epoch, t.next, lost, reason), 0);
-		}
+		this.#give(new Gap(t.name, this.#epoch, t.next, lost, reason), 0);
 		t.next += lost;
 		if (t.retained && (reason === "expired" || reason === "unanswered"))
 			[t.joining, t.kept] = [true, 0]; // a delta is worth nothing without what it changes

@@ -103,9 +103,8 @@ class Bus:
             links.check_url(self._requests)
         self._client = client or "py-" + secrets.token_hex(8)
         names = [topics] if isinstance(topics, str) else list(topics)
-        for name in names:
-            if not _TOPIC.fullmatch(name.encode()):
-                raise ValueError("topic %r" % name)
+        if not all(_TOPIC.fullmatch(n.encode()) for n in names):
+            raise ValueError("topics %r" % names)
         self._subtrees = tuple(n for n in names if n.endswith("/")) if names else ("",)
         self._exact = frozenset(n for n in names if not n.endswith("/"))
         self._retained = retained
@@ -119,8 +118,7 @@ class Bus:
             max_message=max_message)
         self._max_held, self._max_held_bytes = max_held, max_held_bytes
         self._reply_timeout, self._max_backoff = reply_timeout, max_backoff
-        self._silence = silence
-        self._closed = False
+        self._silence, self._closed = silence, False
         self._link = self._push = None
         self._backoff, self._retry_at, self._push_retry_at = 0.1, 0.0, 0.0
         self._connected_at = self._heard_at = 0.0
@@ -212,9 +210,8 @@ class Bus:
         self.stats["connects"] += 1
         self._connected_at = self._heard_at = time.monotonic()
         if self._epoch is None:
-            for name in self._exact:
-                if name not in self._topics:
-                    self._track(name)
+            for name in self._exact.difference(self._topics):
+                self._track(name)
         self._ask_anew()
         if self._requests:
             self._request(_HEADS, 0, 1)  # a hub that retains it spares us a wait
@@ -298,7 +295,10 @@ class Bus:
             self._begin_epoch(m.epoch)
         if is_answer:
             self._answer(m, len(data))
-            return
+        else:
+            self._live(m, len(data))
+
+    def _live(self, m, size):
         if m.topic == _HEADS:
             self._learn_heads(m.body)
             if not self._wanted(_HEADS):
@@ -307,9 +307,8 @@ class Bus:
         if t is None:
             self._ready.append(m)
             return
-        if not t.next:
-            t.next = m.seq
-        self._place(t, m, len(data))
+        t.next = t.next or m.seq
+        self._place(t, m, size)
 
     def _place(self, t, m, size):
         if m.seq > t.seen:
@@ -399,15 +398,10 @@ class Bus:
     # ------------------------------------------------------ gaps and replays
 
     def _gap(self, t, lost, reason):
-        """The next `lost` messages are gone; neighbouring losses make one Gap."""
-        last = self._ready[-1] if self._ready else None
+        """The next `lost` messages are gone."""
+        self.stats["gaps"] += 1
         self.stats["lost"] += lost
-        if (isinstance(last, Gap) and last[:2] == (t.name, self._epoch) and last.lost
-                and last.reason == reason and last.seq + last.lost == t.next):
-            self._ready[-1] = last._replace(lost=last.lost + lost)
-        else:
-            self.stats["gaps"] += 1
-            self._ready.append(Gap(t.name, self._epoch, t.next, lost, reason))
+        self._ready.append(Gap(t.name, self._epoch, t.next, lost, reason))
         t.next += lost
         if t.retained and reason in ("expired", "unanswered"):
             t.joining, t.kept = True, 0  # a delta is worth nothing without what it changes

@@ -1,0 +1,106 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: MIT
+"""Plugins that cannot be loaded, or may not: meshkernd --check says where the configuration names
+them and why they are refused, and exits with 2; a daemon that runs refuses them by the same words."""
+
+import os
+import time
+import unittest
+
+from contain import Company, bad
+from daemon import Daemon, Refused, main, test_plugin
+
+REFUSED = {
+    "symbol": r"no symbol mk_plugin_v1.*another major version",
+    "major": r"version 2|major",
+    "size": r"64|too small|struct_size",
+    "minor": r"9999",
+    "constructor": r"crashed while it was loaded",
+    "hang": r"did not load within",
+    "exit": r"imports exit, which no plugin may use",
+}
+
+
+class Abi(unittest.TestCase):
+    def refused(self, entry, text):
+        with Daemon({"pulse": {}, "bad-one": entry}, start=False) as d:
+            status, output = d.check()
+            self.assertEqual(status, 2, output)
+            line, = output.splitlines()
+            self.assertRegex(line, rf"^{d.file}:\d+:\d+: plugins\.bad-one.*({text})")
+            number, column = map(int, line[len(d.file) + 1:].split(":")[:2])
+            with open(d.file, encoding="utf-8") as f:
+                self.assertIn('"bad-one"', f.read().splitlines()[number - 1])
+            self.assertGreater(column, 1)
+
+    def test_another_major_version_by_symbol(self):
+        self.refused(bad("symbol"), REFUSED["symbol"])
+
+    def test_another_major_version_by_descriptor(self):
+        self.refused(bad("major"), REFUSED["major"])
+
+    def test_a_descriptor_that_is_too_small(self):
+        self.refused(bad("size"), REFUSED["size"])
+
+    def test_a_plugin_for_a_newer_host(self):
+        self.refused(bad("minor"), REFUSED["minor"])
+
+    def test_a_crash_while_it_is_loaded(self):
+        self.refused(bad("constructor"), REFUSED["constructor"])
+
+    def test_a_load_that_does_not_end(self):
+        began = time.monotonic()
+        self.refused(bad("hang"), REFUSED["hang"])
+        self.assertLess(time.monotonic() - began, 10)
+
+    def test_exit_is_refused_before_anything_runs(self):
+        self.refused(bad("exit"), REFUSED["exit"])
+
+    def test_a_text_file(self):
+        with Daemon({}, start=False) as d:
+            path = f"{d.dir}/text.so"
+            with open(path, "w", encoding="utf-8") as f:
+                f.write("This is not a plugin.\n")
+            self.refused({"path": path}, "not an ELF file")
+
+    def test_a_file_that_ends_too_early(self):
+        with open(test_plugin("bad_crash"), "rb") as f:
+            whole = f.read()
+        with Daemon({}, start=False) as d:
+            path = f"{d.dir}/cut.so"
+            with open(path, "wb") as f:
+                f.write(whole[:len(whole) // 2])
+            self.refused({"path": path}, "malformed shared object")
+
+    def test_a_fifo_and_a_folder(self):
+        with Daemon({}, start=False) as d:
+            os.mkfifo(f"{d.dir}/fifo.so")
+            os.mkdir(f"{d.dir}/folder.so")
+            for name in "fifo", "folder":
+                entry = {"pulse": {}, "bad-one": {"path": f"{d.dir}/{name}.so"}}
+                d.configure(entry)
+                status, output = d.check()
+                self.assertEqual(status, 2)
+                self.assertRegex(output, rf"^{d.file}:\d+:\d+: plugins\.bad-one.*there is no file")
+
+    def test_all_problems_are_named_at_once(self):
+        with Daemon({f"bad-{kind}": bad(kind) for kind in REFUSED}, start=False) as d:
+            status, output = d.check()
+            self.assertEqual(status, 2)
+            for kind, text in REFUSED.items():
+                self.assertRegex(output, rf"{d.file}:\d+:\d+: plugins\.bad-{kind}: .*({text})")
+
+    def test_a_daemon_that_runs_refuses_them_and_goes_on(self):
+        disabled = {f"bad-{kind}": bad(kind, more={"enabled": False}) for kind in REFUSED}
+        with Company(disabled) as d:
+            d.wait_state("pulse", "running")
+            for kind, text in REFUSED.items():
+                with self.assertRaisesRegex(Refused, text):
+                    d.ask("enable", name=f"bad-{kind}")
+                self.assertEqual(d.plugin(f"bad-{kind}")["state"], "disabled")
+            d.lost_nothing(self)
+            self.assertEqual(d.stop(), 0)
+
+
+if __name__ == "__main__":
+    main()
