@@ -82,7 +82,7 @@ struct seat {
 	uint64_t stop_order;
 
 	struct link *out, *in;
-	struct loop_watch *out_watch, *in_watch;
+	struct loop_watch *out_watch, *in_watch, *in_peers_watch;
 	bool here, started, running;
 	uint64_t bundles_sent, bundles_received, bytes_unreceived;
 	uint32_t bundle_len[32]; /* of those under way, by number */
@@ -183,6 +183,8 @@ void seat_declare(struct seat *s, const mk_manifest *manifest, uint64_t rate, bo
 mk_result seat_attach(struct seat *s, struct link *out, struct link *in, mk_err *err);
 /* Get up; the place stays. What was not acknowledged will be sent again. */
 void seat_detach(struct seat *s);
+/* Nobody is connected, and what they sent was read. */
+bool seat_is_quiet(const struct seat *s);
 /* Nobody will come for now: nothing is kept for it beyond what the ring keeps anyway. */
 void seat_park(struct seat *s, bool parked);
 /* Let it finish what it was sent (`all`: everything up to now), then stop. What remains is sent to

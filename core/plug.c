@@ -17,6 +17,7 @@
 #define CRASHES_MAX 5u       /* more than that within HEALTHY_US: quarantine */
 #define KILLS_MAX 200u       /* killed from outside more often than that counts as crashes */
 #define BACKOFF_MAX_US 30000000u
+#define QUIET_US 1000000u /* how long the sockets of the dead may take to end */
 #define ABORT_US 1000000u /* from SIGABRT, for the backtrace, to SIGKILL */
 
 static const struct {
@@ -94,6 +95,7 @@ plug_start(struct plug *p)
 	p->ev_running = p->ev_failed = p->ev_stopped = p->ev_reconfigured = false;
 	p->ev_lost = p->ev_ended = p->tried = p->said_bye = false;
 	p->killed_for = NULL;
+	p->ended_us = 0;
 	p->warned_slow = false;
 	p->restart = false;
 	p->starts++;
@@ -513,6 +515,15 @@ plug_on_failed(struct plug *p)
 	plug_deadline(p, p->item->settings->stop_us, "did not end after it had failed to start");
 }
 
+/* What it sent before its end is read first. And sockets close at once only if nobody is there. */
+static bool
+plug_is_over(struct plug *p)
+{
+	if (p->ended_us == 0)
+		p->ended_us = clock_now_us();
+	return seat_is_quiet(p->seat) || clock_now_us() - p->ended_us > QUIET_US;
+}
+
 void
 plug_round(struct plug *p)
 {
@@ -547,7 +558,7 @@ plug_round(struct plug *p)
 	if (p->ev_lost && !p->ev_stopped && p->child.pid != 0)
 		plug_kill(p, NULL);
 	p->ev_lost = false;
-	if (p->ev_ended)
+	if (p->ev_ended && plug_is_over(p))
 		plug_on_ended(p);
 	if (p->waiter != NULL && plug_is_settled(p) && p->tried) {
 		void (*waiter)(void *, struct plug *) = p->waiter;

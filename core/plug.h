@@ -60,6 +60,7 @@ struct plug {
 	mk_err thread_err;
 	struct vitals *vitals;
 	size_t vitals_len; /* mapped; 0 = allocated */
+	uint64_t ended_us; /* monotonic; it has ended, but its sockets may hold something */
 	uint64_t deadline_us;
 	const char *deadline_text;
 	bool warned_slow;

@@ -577,6 +577,21 @@ seat_on_peers(void *arg, uint32_t events)
 		s->hub->events.lost_link(s->owner);
 }
 
+static void
+seat_on_in_peers(void *arg, uint32_t events)
+{
+	struct seat *s = arg;
+
+	(void)events;
+	link_peers_seen(s->in); /* wakes the loop, for seat_is_quiet */
+}
+
+bool
+seat_is_quiet(const struct seat *s)
+{
+	return s->in == NULL || (link_peers(s->in) == 0 && link_peers(s->out) == 0);
+}
+
 mk_result
 seat_attach(struct seat *s, struct link *out, struct link *in, mk_err *err)
 {
@@ -590,7 +605,9 @@ seat_attach(struct seat *s, struct link *out, struct link *in, mk_err *err)
 	s->tokens_us = loop_now_us(s->hub->loop);
 	s->in_watch = loop_watch(s->hub->loop, link_fd(in), LOOP_READ, seat_on_in, s);
 	s->out_watch = loop_watch(s->hub->loop, link_peers_fd(out), LOOP_READ, seat_on_peers, s);
-	if (s->in_watch == NULL || s->out_watch == NULL) {
+	s->in_peers_watch =
+	    loop_watch(s->hub->loop, link_peers_fd(in), LOOP_READ, seat_on_in_peers, s);
+	if (s->in_watch == NULL || s->out_watch == NULL || s->in_peers_watch == NULL) {
 		seat_detach(s);
 		return mk_err_set(err, MK_ENOMEM, "bus: out of memory");
 	}
@@ -602,9 +619,10 @@ seat_detach(struct seat *s)
 {
 	loop_unwatch(s->in_watch);
 	loop_unwatch(s->out_watch);
+	loop_unwatch(s->in_peers_watch);
 	link_close(s->out);
 	link_close(s->in);
-	s->in_watch = s->out_watch = NULL;
+	s->in_watch = s->out_watch = s->in_peers_watch = NULL;
 	s->out = s->in = NULL;
 	s->running = s->started = s->here = false;
 	wire_clear(&s->control);

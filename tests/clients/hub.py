@@ -19,6 +19,12 @@ def free_ports(n):
     return ports
 
 
+def environment():
+    """For a process that shall find the Python client."""
+    path = [CLIENT_DIR] + [p for p in [os.environ.get("PYTHONPATH")] if p]
+    return dict(os.environ, PYTHONPATH=os.pathsep.join(path))
+
+
 class Hub:
     """fakehub with `listeners`: a list of (url, url for requests or None)."""
 
@@ -61,9 +67,9 @@ def make_certificates(folder):
         subprocess.run(("openssl",) + args, cwd=folder, check=True, stderr=subprocess.DEVNULL)
 
     with open(os.path.join(folder, "san"), "w") as f:
-        f.write("subjectAltName=DNS:localhost\n")
+        f.write("subjectAltName=DNS:localhost\nauthorityKeyIdentifier=keyid\n")
     openssl("req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=test ca",
-            "-keyout", "ca.key", "-out", "ca.pem")
+            "-addext", "keyUsage=critical,keyCertSign", "-keyout", "ca.key", "-out", "ca.pem")
     for name in "server", "client":
         openssl("req", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=localhost",
                 "-keyout", name + ".key", "-out", name + ".csr")

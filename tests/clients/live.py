@@ -118,8 +118,8 @@ class Client:
     """A client process whose lines are checked as they come."""
 
     def __init__(self, *command):
-        env = dict(os.environ, PYTHONPATH=support.CLIENT_DIR)
-        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, env=env, text=True)
+        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True,
+                                        env=support.environment())
         self.lines = queue.Queue()
         threading.Thread(target=self._read, daemon=True).start()
         self.epoch = self.next = None

@@ -546,10 +546,10 @@ class Hostile(Case):
 class Outside(Case):
     def test_the_command_prints_messages_and_gaps_as_json_lines(self):
         hub = self.hub()
-        env = dict(os.environ, PYTHONPATH=support.CLIENT_DIR)
         with subprocess.Popen(
                 [sys.executable, "-m", "meshkern_bus", self.ipc, "--topic", "pulse/", "--requests",
-                 "", "--json", "--count", "3"], stdout=subprocess.PIPE, env=env, text=True) as p:
+                 "", "--json", "--count", "3"], stdout=subprocess.PIPE,
+                env=support.environment(), text=True) as p:
             hub("peers", 1)
             hub("publish", "pulse/beat", 1, 2)
             hub("drop", "pulse/beat", 1)

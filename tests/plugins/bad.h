@@ -56,7 +56,7 @@ bad_sleep(uint64_t us)
 static inline void
 bad_crash(void)
 {
-	int *volatile nowhere = NULL;
+	volatile int *volatile nowhere = NULL;
 
 	*nowhere = 1;
 }

@@ -1,18 +1,22 @@
 /* SPDX-License-Identifier: MIT
  *
  * Ends its process where its option says: by a wild pointer, by abort(), or quietly. What it
- * survives it publishes as bad/seen.
+ * survives it publishes as bad/seen. Once there is a file "well" in its folder it behaves.
  */
 #define _GNU_SOURCE
 #include "bad.h"
 
+#include <stdio.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 static mk_result
 crash(const mk_host *host, const char *where)
 {
-	if (!bad_is(host, where))
+	char well[1024];
+
+	(void)snprintf(well, sizeof(well), "%s/well", host->dir(host, MK_DIR_STATE));
+	if (!bad_is(host, where) || access(well, F_OK) == 0)
 		return MK_OK;
 	if (strcmp(host->opt_str(host, "how"), "refuse") == 0)
 		return MK_EIO;

@@ -11,6 +11,7 @@ static void
 on_msg(void *self, const mk_msg *msg)
 {
 	struct bad *b = self;
+
 	if ((int64_t)msg->seq == b->host->opt_int(b->host, "at"))
 		bad_crash();
 	bad_publish(b->host, "bad/held", "seq", msg->seq);

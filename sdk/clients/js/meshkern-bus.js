@@ -110,8 +110,9 @@ class Reader {
 		const out = {};
 		for (let i = 0; i < n; i++) {
 			const key = this.value(depth);
-			if (typeof key !== "string" || key === "__proto__") throw new TypeError("key");
-			out[key] = this.value(depth);
+			const value = this.value(depth);
+			if (typeof key !== "string") throw new TypeError("key");
+			if (key !== "__proto__") out[key] = value; // it would not become a field
 		}
 		return out;
 	}
