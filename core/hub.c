@@ -110,7 +110,7 @@ bool
 hub_is_held(struct seat *by, const struct entry *e)
 {
 	return by->waited_for && !by->laggard && by->done < e->order && by->manifest != NULL &&
-	       reader_matches(&by->sent, e->topic);
+	       reader_matches(&by->sent, e->topic) && !seat_skips(by, e->order);
 }
 
 static struct seat *

@@ -36,6 +36,7 @@
 #include "wire.h"
 
 #define HUB_COMMITTED "storage/committed"
+#define SEAT_SKIPS 16u /* more are forgotten, the oldest first */
 #define HUB_FRAME_MAX ((size_t)MK_BODY_MAX + (1u << 20)) /* a bundle, with room for overhead */
 
 struct hub;
@@ -80,6 +81,8 @@ struct seat {
 	bool draining;        /* no message beyond stop_order, then WIRE_STOP */
 	bool said_stop;
 	uint64_t stop_order;
+	uint64_t skip[SEAT_SKIPS]; /* orders that go to nobody who sits here any more */
+	uint32_t skip_count;
 
 	struct link *out, *in;
 	struct loop_watch *out_watch, *in_watch, *in_peers_watch;
@@ -193,8 +196,11 @@ void seat_drain(struct seat *s, bool all);
 void seat_reconfigure(struct seat *s, const void *values, uint32_t len);
 /* The last word to whoever sits there: it closes its sockets. */
 void seat_bye(struct seat *s);
-/* Everything up to `order` is dealt with, as its vitals say, or is to be skipped. */
+/* Everything up to `order` is dealt with, as its vitals say. */
 void seat_done(struct seat *s, uint64_t order);
+/* This one message is not brought again; what came before it is still due. */
+void seat_skip(struct seat *s, uint64_t order);
+bool seat_skips(const struct seat *s, uint64_t order);
 /* "body" and the message's body, as the last pair of a map; nil if it is gone. */
 void seat_write_body(struct seat *s, uint64_t order, mk_writer *w);
 void seat_pump(struct seat *s);

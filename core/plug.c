@@ -190,7 +190,7 @@ plug_poison(struct plug *p, int signal)
 	mk_kv_i64(&h->writer, "signal", signal);
 	seat_write_body(p->seat, order, &h->writer);
 	hub_say(h, "core/poison", false, &h->writer);
-	seat_done(p->seat, order);
+	seat_skip(p->seat, order);
 }
 
 /* What its end was, in words; true if it is to blame. */
@@ -228,7 +228,7 @@ plug_on_ended(struct plug *p)
 	char text[256];
 
 	p->ev_ended = false;
-	own_fault = plug_obituary(p, text, sizeof(text));
+	own_fault = plug_obituary(p, text, sizeof(text)) || failed;
 	seat_done(p->seat, atomic_load(&p->vitals->done));
 	if (own_fault && !stopped && !failed)
 		plug_poison(p, WIFSIGNALED(p->end_status) ? WTERMSIG(p->end_status) : 0);
@@ -555,7 +555,8 @@ plug_round(struct plug *p)
 		else if (p->state == PLUG_RUNNING)
 			plug_restart(p, NULL);
 	}
-	if (p->ev_lost && !p->ev_stopped && p->child.pid != 0)
+	/* Who was told to go closes its links, and then ends by itself. */
+	if (p->ev_lost && !p->ev_stopped && !p->ev_failed && p->child.pid != 0)
 		plug_kill(p, NULL);
 	p->ev_lost = false;
 	if (p->ev_ended && plug_is_over(p))

@@ -139,6 +139,21 @@ seat_done(struct seat *s, uint64_t order)
 	reader_follow(&s->acked, order);
 }
 
+void
+seat_skip(struct seat *s, uint64_t order)
+{
+	s->skip[s->skip_count++ % SEAT_SKIPS] = order;
+}
+
+bool
+seat_skips(const struct seat *s, uint64_t order)
+{
+	for (uint32_t i = 0; i < s->skip_count && i < SEAT_SKIPS; i++)
+		if (s->skip[i] == order)
+			return true;
+	return false;
+}
+
 /* --------------------------------------------------------------- sending -- */
 
 static bool
@@ -320,8 +335,9 @@ seat_fill(struct seat *s)
 		}
 		if (s->draining && item.entry->order > s->stop_order)
 			break;
-		seat_put(s, &s->bundle, item.entry, item.entry->order,
-			 item.entry->order <= s->sent_before ? MK_MSG_REPLAYED : 0);
+		if (!seat_skips(s, item.entry->order))
+			seat_put(s, &s->bundle, item.entry, item.entry->order,
+				 item.entry->order <= s->sent_before ? MK_MSG_REPLAYED : 0);
 		s->sent_order = item.entry->order;
 		reader_pass(&s->sent, found, &item);
 	}

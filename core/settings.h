@@ -42,7 +42,8 @@ struct plugin_settings {
 	uint64_t outbox_bytes;
 	uint64_t outbox_sync_us; /* fdatasync at least this often; 0 = each */
 	uint32_t line, column;   /* of the key, for messages */
-	const mk_node *config;   /* a map, empty if absent, with a position */
+	const mk_node *config;   /* a map or empty; with a position in either case */
+	mk_node no_config;       /* what `config` is if the file has none */
 };
 
 struct settings {
@@ -65,6 +66,8 @@ struct settings {
 };
 
 #define SETTINGS_PLUGINS_MAX 64u
+
+extern const char *const settings_capabilities[]; /* that can be granted; NULL-terminated */
 
 /* NULL when problems were added. Relative paths are relative to the file's
  * folder. `builtin_dirs` (NULL-terminated, may be NULL) is searched after

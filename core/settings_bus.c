@@ -11,71 +11,38 @@
 
 #define IPC_PATH_MAX 107u /* sun_path without its NUL */
 #define IPC_MODE 0600u
+#define HOUR INT64_C(3600000000)
 
 static const mk_option listen_table[] = {
-	{ .name = "url",
-	  .type = MK_OPT_STRING,
-	  .min = 1,
-	  .max = 255,
-	  .flags = MK_OPT_REQUIRED | MK_OPT_MAIN,
-	  .help = "ipc://PATH, tcp://HOST:PORT, tls+tcp://HOST:PORT or ws://HOST:PORT/PATH" },
-	{ .name = "requests",
-	  .type = MK_OPT_STRING,
-	  .min = 1,
-	  .max = 255,
-	  .help = "where subscribers ask for replays; by default PATH.in for ipc, PATH/in for ws, "
-		  "not offered for tcp and tls+tcp" },
-	{ .name = "cert",
-	  .type = MK_OPT_STRING,
-	  .min = 1,
-	  .help = "tls+tcp: PEM file with certificate and key" },
-	{ .name = "ca",
-	  .type = MK_OPT_STRING,
-	  .min = 1,
-	  .help = "tls+tcp: clients must show a certificate of this authority" },
-	{ .name = "mode",
-	  .type = MK_OPT_STRING,
-	  .min = 1,
-	  .max = 5,
-	  .dflt = "0600",
-	  .help = "ipc: who may connect, as for chmod" },
+	OPT("url", STRING, .min = 1, .max = 255, .flags = MK_OPT_REQUIRED | MK_OPT_MAIN,
+	    .help = "ipc://PATH, tcp://HOST:PORT, tls+tcp://HOST:PORT or ws://HOST:PORT/PATH"),
+	OPT("requests", STRING, .min = 1, .max = 255,
+	    .help = "where subscribers ask for replays; by default PATH.in for ipc, PATH/in for "
+		    "ws, not offered for tcp and tls+tcp"),
+	OPT("cert", STRING, .min = 1, .help = "tls+tcp: PEM file with certificate and key"),
+	OPT("ca", STRING, .min = 1,
+	    .help = "tls+tcp: clients must show a certificate of this authority"),
+	OPT("mode", STRING, .min = 1, .max = 5, .dflt = "0600",
+	    .help = "ipc: who may connect, as for chmod"),
 	{ .name = NULL },
 };
 
 static const mk_option ring_table[] = {
-	{ .name = "messages",
-	  .type = MK_OPT_INT,
-	  .min = 64,
-	  .max = 16 << 20,
-	  .dflt = "65536",
-	  .help = "messages kept for replay, per topic class" },
-	{ .name = "bytes",
-	  .type = MK_OPT_SIZE,
-	  .min = 1 << 20,
-	  .max = INT64_C(64) << 30,
-	  .dflt = "64MiB",
-	  .help = "the same in bytes; what is reached first counts" },
+	OPT("messages", INT, .min = 64, .max = 16 << 20, .dflt = "65536",
+	    .help = "messages kept for replay, per topic class"),
+	OPT("bytes", SIZE, .min = 1 << 20, .max = INT64_C(64) << 30, .dflt = "64MiB",
+	    .help = "the same in bytes; what is reached first counts"),
 	{ .name = NULL },
 };
 
 const mk_option settings_bus_table[] = {
-	{ .name = "listen",
-	  .type = MK_OPT_GROUPS,
-	  .max = 16,
-	  .sub = listen_table,
-	  .help = "addresses where programs outside subscribe" },
-	{ .name = "ring", .type = MK_OPT_GROUP, .sub = ring_table, .help = "replay memory" },
-	{ .name = "push_back",
-	  .type = MK_OPT_DURATION,
-	  .max = INT64_C(3600000000),
-	  .dflt = "5s",
-	  .help = "how long one slow subscriber of a reliable topic may hold publishers up" },
-	{ .name = "call_timeout",
-	  .type = MK_OPT_DURATION,
-	  .min = 1000,
-	  .max = INT64_C(3600000000),
-	  .dflt = "5s",
-	  .help = "how long a call waits for its reply when the caller does not say" },
+	OPT("listen", GROUPS, .max = 16, .sub = listen_table,
+	    .help = "addresses where programs outside subscribe"),
+	OPT("ring", GROUP, .sub = ring_table, .help = "replay memory"),
+	OPT("push_back", DURATION, .max = HOUR, .dflt = "5s",
+	    .help = "how long one slow subscriber of a reliable topic may hold publishers up"),
+	OPT("call_timeout", DURATION, .min = 1000, .max = HOUR, .dflt = "5s",
+	    .help = "how long a call waits for its reply when the caller does not say"),
 	{ .name = NULL },
 };
 
@@ -106,7 +73,8 @@ bus_host_valid(const char *host, bool has_path)
 	if (len == 0 || colon[0] != ':' || colon[1] < '1' || colon[1] > '9')
 		return false;
 	port = strtoul(colon + 1, &end, 10);
-	return port <= 65535 && (*end == '\0' || (*end == '/' && has_path));
+	return port <= 65535 && (*end == '\0' || (*end == '/' && has_path)) &&
+	       strpbrk(host, " \t\n") == NULL;
 }
 
 static bool
@@ -122,62 +90,55 @@ bus_url(const struct settings_part *p, const char *path, const char *url)
 {
 	const char *rest;
 	enum scheme scheme = bus_scheme(url, &rest);
-	const char *file;
+	const char *file = scheme == SCHEME_IPC ? settings_path(p, rest) : "";
 
-	if (scheme == SCHEME_UNKNOWN) {
+	if (scheme == SCHEME_UNKNOWN)
 		settings_problem(p, path,
 				 "\"%s\" is no address; they begin with ipc://, tcp://, tls+tcp:// "
 				 "or ws://",
 				 url);
-		return NULL;
-	}
-	if (scheme != SCHEME_IPC) {
-		if (bus_host_valid(rest, scheme == SCHEME_WS) && strpbrk(url, " \t\n") == NULL)
-			return settings_text(p->r, url);
+	else if (scheme != SCHEME_IPC && !bus_host_valid(rest, scheme == SCHEME_WS))
 		settings_problem(p, path, "\"%s\" needs a host and a port from 1 to 65535", url);
-		return NULL;
-	}
-	if (rest[0] == '\0') {
+	else if (scheme != SCHEME_IPC)
+		return settings_text(p, "%s", url);
+	else if (rest[0] == '\0')
 		settings_problem(p, path, "\"%s\" needs a path", url);
-		return NULL;
-	}
-	file = settings_path(p->r, rest);
-	if (strlen(file) > IPC_PATH_MAX) {
+	else if (strlen(file) > IPC_PATH_MAX)
 		settings_problem(p, path,
 				 "the path is %zu bytes long, a unix socket takes at most %u: %s",
 				 strlen(file), IPC_PATH_MAX, file);
-		return NULL;
-	}
-	file = mk_arena_printf(&p->r->s->arena, "ipc://%s", file);
-	if (file == NULL)
-		settings_no_memory(p->r);
-	return file;
+	else
+		return settings_text(p, "ipc://%s", file);
+	return NULL;
 }
 
 /* Where replays are asked for if the file does not say. */
 static const char *
-bus_requests(const struct settings_part *p, const char *path, const char *url)
+bus_requests(const struct settings_part *p, const char *url)
 {
 	const char *rest;
 	enum scheme scheme = bus_scheme(url, &rest);
-	char text[288];
+	bool is_folder = scheme == SCHEME_WS && url[strlen(url) - 1] == '/';
 
-	if (scheme == SCHEME_IPC)
-		(void)snprintf(text, sizeof(text), "%s.in", url);
-	else if (scheme == SCHEME_WS)
-		(void)snprintf(text, sizeof(text), "%s%sin", url,
-			       url[strlen(url) - 1] == '/' ? "" : "/");
-	else
+	if (scheme != SCHEME_IPC && scheme != SCHEME_WS)
 		return NULL;
-	return bus_url(p, path, text);
+	return bus_url(p, "url",
+		       settings_text(p, "%s%sin", url,
+				     scheme == SCHEME_IPC ? "."
+				     : is_folder          ? ""
+							  : "/"));
 }
 
+/* NULL: it is not there. */
 static const char *
 bus_file(const struct settings_part *p, const char *path, bool has_key)
 {
-	const char *file = settings_path(p->r, mk_values_str(p->v, path));
+	const char *text = settings_str(p, path);
+	const char *file = text != NULL ? settings_path(p, text) : NULL;
 	struct stat st;
 
+	if (file == NULL)
+		return NULL;
 	if (stat(file, &st) != 0 || access(file, R_OK) != 0)
 		settings_problem(p, path, "cannot read %s", file);
 	else if (!S_ISREG(st.st_mode))
@@ -191,110 +152,98 @@ bus_file(const struct settings_part *p, const char *path, bool has_key)
 static void
 bus_only_for(const struct settings_part *p, const char *path, const char *scheme)
 {
-	uint32_t line;
-	uint32_t column;
+	uint32_t line, column;
 
-	if (mk_values_where(p->v, path, &line, &column))
+	if (settings_where(p, path, &line, &column))
 		settings_problem(p, path, "only for %s", scheme);
 }
 
 static uint32_t
-bus_mode(const struct settings_part *p, const char *path)
+bus_mode(const struct settings_part *p)
 {
-	const char *text = mk_values_str(p->v, path);
-	unsigned long mode = IPC_MODE;
-	char *end;
+	const char *text = settings_str(p, "mode");
+	unsigned long mode = text != NULL ? strtoul(text, NULL, 8) : IPC_MODE;
 
-	if (text == NULL)
-		return IPC_MODE;
-	mode = strtoul(text, &end, 8);
-	if (text[strspn(text, "01234567")] != '\0' || mode > 0777) {
-		settings_problem(p, path, "\"%s\" is no file mode such as 0600 or 0660", text);
-		return IPC_MODE;
-	}
+	if (text != NULL && (text[strspn(text, "01234567")] != '\0' || mode > 0777))
+		settings_problem(p, "mode", "\"%s\" is no file mode such as 0600 or 0660", text);
 	return (uint32_t)mode;
 }
 
 static void
-bus_read_address(const struct settings_part *p, struct listen_address *a, uint32_t i)
+bus_read_address(const struct settings_part *p, struct listen_address *a)
 {
-	char url[64], requests[64], cert[64], ca[64], mode[64];
+	const char *url = settings_str(p, "url"), *requests = settings_str(p, "requests"), *rest;
 	enum scheme scheme;
-	const char *rest;
 
-	(void)snprintf(url, sizeof(url), "bus.listen[%u].url", i);
-	(void)snprintf(requests, sizeof(requests), "bus.listen[%u].requests", i);
-	(void)snprintf(cert, sizeof(cert), "bus.listen[%u].cert", i);
-	(void)snprintf(ca, sizeof(ca), "bus.listen[%u].ca", i);
-	(void)snprintf(mode, sizeof(mode), "bus.listen[%u].mode", i);
 	a->mode = IPC_MODE;
-	if (!mk_values_has(p->v, url))
+	if (url == NULL)
 		return;
-	a->url = bus_url(p, url, mk_values_str(p->v, url));
-	if (mk_values_has(p->v, requests))
-		a->requests = bus_url(p, requests, mk_values_str(p->v, requests));
+	a->url = bus_url(p, "url", url);
+	if (requests != NULL)
+		a->requests = bus_url(p, "requests", requests);
 	else if (a->url != NULL)
-		a->requests = bus_requests(p, url, a->url);
+		a->requests = bus_requests(p, a->url);
 	if (a->url == NULL)
 		return;
 	scheme = bus_scheme(a->url, &rest);
 	if (scheme == SCHEME_IPC)
-		a->mode = bus_mode(p, mode);
+		a->mode = bus_mode(p);
 	else
-		bus_only_for(p, mode, "ipc://");
-	if (scheme != SCHEME_TLS) {
-		bus_only_for(p, cert, "tls+tcp://");
-		bus_only_for(p, ca, "tls+tcp://");
-		if (scheme != SCHEME_IPC && !bus_is_local(rest))
-			settings_warn(p, url,
-				      "everyone who reaches %s can read the bus; "
-				      "tls+tcp:// with ca: asks who it is",
-				      rest);
+		bus_only_for(p, "mode", "ipc://");
+	if (scheme == SCHEME_TLS) {
+		a->cert = bus_file(p, "cert", true);
+		a->ca = bus_file(p, "ca", false);
+		if (a->cert == NULL)
+			settings_problem(p, "url",
+					 "tls+tcp:// needs cert:, a PEM file with "
+					 "certificate and key");
 		return;
 	}
-	if (mk_values_has(p->v, cert))
-		a->cert = bus_file(p, cert, true);
-	else
-		settings_problem(p, url,
-				 "tls+tcp:// needs cert:, a PEM file with certificate and key");
-	if (mk_values_has(p->v, ca))
-		a->ca = bus_file(p, ca, false);
+	bus_only_for(p, "cert", "tls+tcp://");
+	bus_only_for(p, "ca", "tls+tcp://");
+	if (scheme != SCHEME_IPC && !bus_is_local(rest))
+		settings_warn(p, "url",
+			      "everyone who reaches %s can read the bus; "
+			      "tls+tcp:// with ca: asks who it is",
+			      rest);
 }
 
+/* Have they an address in common; a with itself: is it there twice? */
 static bool
-bus_is_used(const char *address, const struct listen_address *a)
+bus_clash(const struct listen_address *a, const struct listen_address *b)
 {
-	return address != NULL && ((a->url != NULL && strcmp(address, a->url) == 0) ||
-				   (a->requests != NULL && strcmp(address, a->requests) == 0));
+	const char *x[] = { a->url, a->requests }, *y[] = { b->url, b->requests };
+
+	for (int i = 0; i < 2; i++)
+		for (int j = 0; j < 2; j++)
+			if ((a != b || i != j) && x[i] != NULL && y[j] != NULL &&
+			    strcmp(x[i], y[j]) == 0)
+				return true;
+	return false;
 }
 
 void
-settings_read_bus(const struct settings_part *p)
+settings_read_bus(const struct settings_part *root)
 {
-	struct settings *s = p->r->s;
-	uint32_t count = mk_values_count(p->v, "bus.listen");
-	char path[64];
+	struct settings *s = root->s;
+	struct settings_part p = *root;
+	uint32_t count = mk_values_count(p.v, "bus.listen");
+	char where[32];
 
-	s->ring_messages = (uint64_t)mk_values_int(p->v, "bus.ring.messages");
-	s->ring_bytes = (uint64_t)mk_values_int(p->v, "bus.ring.bytes");
-	s->push_back_us = (uint64_t)mk_values_int(p->v, "bus.push_back");
-	s->call_timeout_us = (uint64_t)mk_values_int(p->v, "bus.call_timeout");
-	s->listen = mk_arena_array(&s->arena, count, sizeof(*s->listen));
-	if (s->listen == NULL) {
-		settings_no_memory(p->r);
-		return;
-	}
-	for (; s->listen_count < count; s->listen_count++) {
-		struct listen_address *a = &s->listen[s->listen_count];
-		bool is_used = false;
+	s->ring_messages = (uint64_t)mk_values_int(p.v, "bus.ring.messages");
+	s->ring_bytes = (uint64_t)mk_values_int(p.v, "bus.ring.bytes");
+	s->push_back_us = (uint64_t)mk_values_int(p.v, "bus.push_back");
+	s->call_timeout_us = (uint64_t)mk_values_int(p.v, "bus.call_timeout");
+	s->listen = settings_array(&p, count, sizeof(*s->listen));
+	p.base = p.where = where;
+	for (uint32_t i = 0; s->listen != NULL && i < count; i++) {
+		struct listen_address *a = &s->listen[s->listen_count++], *b = s->listen;
 
-		bus_read_address(p, a, s->listen_count);
-		for (uint32_t i = 0; i < s->listen_count && !is_used; i++)
-			is_used = bus_is_used(a->url, &s->listen[i]) ||
-				  bus_is_used(a->requests, &s->listen[i]);
-		(void)snprintf(path, sizeof(path), "bus.listen[%u]", s->listen_count);
-		if (is_used ||
-		    (a->url != NULL && a->requests != NULL && strcmp(a->url, a->requests) == 0))
-			settings_problem(p, path, "the address is used twice");
+		(void)snprintf(where, sizeof(where), "bus.listen[%u]", i);
+		bus_read_address(&p, a);
+		while (b < a && !bus_clash(a, b))
+			b++;
+		if (bus_clash(a, b))
+			settings_problem(&p, "", "the address is used twice");
 	}
 }

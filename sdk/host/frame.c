@@ -39,33 +39,47 @@ frame_number(const mk_val *header, uint32_t i, uint64_t *out)
 	return mk_get_u64(mk_at(header, i), out);
 }
 
+/* The bytes before the first space; 0 if they are no topic. */
+static size_t
+frame_topic(const uint8_t *data, size_t len, size_t max)
+{
+	size_t n = 0;
+
+	while (n < len && n < max && data[n] > ' ' && data[n] < 0x7f)
+		n++;
+	return n < len && n < max && data[n] == ' ' ? n : 0;
+}
+
 mk_result
 frame_parse(struct frame *f, mk_doc *doc, const void *data, size_t len, mk_err *err)
 {
-	const uint8_t *space = memchr(data, ' ', len < sizeof(f->topic) ? len : sizeof(f->topic));
-	const uint8_t *text = space == NULL ? NULL : space + 1;
-	uint64_t version, schema, flags;
+	/* The array around header and body is one level more than a body may have. */
+	const mk_limits limits = { .max_depth = mk_limits_default.max_depth + 1,
+				   .max_nodes = mk_limits_default.max_nodes };
+	size_t n = frame_topic(data, len, sizeof(f->topic));
+	char why[128] = "out of memory";
 	const mk_val *header;
-	char why[128];
-	size_t n;
+	const uint8_t *text;
+	uint64_t version;
 
-	if (space == NULL || space == (const uint8_t *)data)
+	if (n == 0)
 		return mk_err_set(err, MK_EFORMAT, "frame without a topic");
-	n = (size_t)(space - (const uint8_t *)data);
 	memset(f, 0, sizeof(*f));
 	memcpy(f->topic, data, n);
+	text = (const uint8_t *)data + n + 1;
 	n = len - n - 1;
-	if (mk_doc_open(doc, text, n, NULL, why, sizeof(why)) != MK_OK)
+	if (mk_doc_open(doc, text, n, &limits, why, sizeof(why)) != MK_OK)
 		return mk_err_set(err, MK_EFORMAT, "frame on %s: %s", f->topic, why);
 	header = mk_at(mk_doc_root(doc), 0);
 	if (*text != 0x92 || !frame_number(header, 0, &version) ||
 	    !frame_number(header, 1, &f->msg.epoch) || !frame_number(header, 2, &f->msg.seq) ||
 	    !frame_number(header, 3, &f->msg.time_us) ||
 	    !mk_copy_str(mk_at(header, 4), f->origin, sizeof(f->origin)) ||
-	    !frame_number(header, 5, &schema) || !frame_number(header, 6, &flags) ||
-	    version != FRAME_VERSION || !mk_is_map(mk_at(mk_doc_root(doc), 1)))
+	    !mk_get_u32(mk_at(header, 5), &f->msg.schema) ||
+	    !mk_get_u32(mk_at(header, 6), &f->msg.flags) || version != FRAME_VERSION ||
+	    !mk_is_map(mk_at(mk_doc_root(doc), 1)))
 		return mk_err_set(err, MK_EFORMAT, "frame on %s: not [header, map]", f->topic);
-	if ((flags & MK_MSG_DURABLE) != 0 && !frame_number(header, 7, &f->msg.origin_seq))
+	if ((f->msg.flags & MK_MSG_DURABLE) != 0 && !frame_number(header, 7, &f->msg.origin_seq))
 		return mk_err_set(err, MK_EFORMAT, "frame on %s: no origin_seq", f->topic);
 	/* Array head, header, body: the body is what the first two do not take. */
 	f->msg.body = text + 1 + mk_length(text + 1, n - 1);
@@ -74,7 +88,5 @@ frame_parse(struct frame *f, mk_doc *doc, const void *data, size_t len, mk_err *
 	f->msg.struct_size = sizeof(f->msg);
 	f->msg.topic = f->topic;
 	f->msg.origin = f->origin;
-	f->msg.schema = (uint32_t)schema;
-	f->msg.flags = (uint32_t)flags;
 	return MK_OK;
 }

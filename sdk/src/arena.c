@@ -4,7 +4,6 @@
  */
 #include <meshkern/arena.h>
 
-#include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -72,21 +71,30 @@ mk_arena_dup(mk_arena *a, const char *text, size_t len)
 }
 
 char *
-mk_arena_printf(mk_arena *a, const char *format, ...)
+mk_arena_vprintf(mk_arena *a, const char *format, va_list ap)
 {
 	char *text = NULL;
-	va_list ap;
+	va_list again;
 	int len;
 
-	va_start(ap, format);
+	va_copy(again, ap);
 	len = vsnprintf(NULL, 0, format, ap);
-	va_end(ap);
 	if (len >= 0)
 		text = mk_arena_alloc(a, (size_t)len + 1);
-	if (text == NULL)
-		return NULL;
+	if (text != NULL)
+		(void)vsnprintf(text, (size_t)len + 1, format, again);
+	va_end(again);
+	return text;
+}
+
+char *
+mk_arena_printf(mk_arena *a, const char *format, ...)
+{
+	char *text;
+	va_list ap;
+
 	va_start(ap, format);
-	(void)vsnprintf(text, (size_t)len + 1, format, ap);
+	text = mk_arena_vprintf(a, format, ap);
 	va_end(ap);
 	return text;
 }

@@ -388,6 +388,13 @@ read_list(struct reader *r, const mk_option *o, const mk_node *node)
 	read_close(r, index, count);
 }
 
+static void
+read_tree(struct reader *r, const mk_option *o, const mk_node *node)
+{
+	if (node->kind != MK_NODE_MAP && !mk_node_is_null(node))
+		read_mismatch(r, o, node);
+}
+
 /* ------------------------------------------------------------- defaults -- */
 
 /* Most defaults are words that YAML would leave alone; parsing each of them
@@ -439,8 +446,10 @@ read_option(struct reader *r, const mk_option *o, const mk_node *node)
 		read_default(r, o);
 	else if (o->type == MK_OPT_GROUP)
 		read_group(r, o, node);
-	else if (node == NULL || o->type == MK_OPT_TREE)
+	else if (node == NULL)
 		return;
+	else if (o->type == MK_OPT_TREE)
+		read_tree(r, o, node);
 	else if (opt_is_list(o))
 		read_list(r, o, node);
 	else

@@ -89,7 +89,8 @@ opt_expected(const mk_option *o, char *out, size_t cap)
 	if (o->type == MK_OPT_ENUM)
 		for (size_t i = 0; o->choices[i] != NULL; i++)
 			opt_append(choices, sizeof(choices), o->choices[i]);
-	(void)snprintf(out, cap, "%s%s", words[o->type], choices);
+	(void)snprintf(out, cap, "%s%s", o->type == MK_OPT_TREE ? "a map" : words[o->type],
+		       choices);
 }
 
 /* -------------------------------------------------------------- numbers -- */
@@ -206,11 +207,14 @@ scan_bool(const char *s, int64_t *out)
 }
 
 static const char *
-scan_choice(const mk_option *o, const char *s)
+scan_choice(const mk_option *o, const char *s, int64_t *out)
 {
-	for (size_t i = 0; o->choices[i] != NULL; i++)
-		if (strcmp(s, o->choices[i]) == 0)
+	for (int64_t i = 0; o->choices[i] != NULL; i++) {
+		if (strcmp(s, o->choices[i]) == 0) {
+			*out = i;
 			return scan_ok;
+		}
+	}
 	return NOT_MINE;
 }
 
@@ -235,7 +239,7 @@ scan_any(const mk_option *o, const mk_node *node, struct opt_scalar *out)
 	case MK_OPT_SIZE:
 		return scan_unit(node->text, sizes, COUNT(sizes), &out->number);
 	case MK_OPT_ENUM:
-		return scan_choice(o, node->text);
+		return scan_choice(o, node->text, &out->number);
 	default:
 		return scan_ok;
 	}

@@ -15,6 +15,7 @@
 # Needs python3 with msgpack (or set PYTHON) and node.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
+# shellcheck source=python.sh disable=SC1091
 . "$here/python.sh"
 build=${1:?usage: live.sh BUILD_DIR}
 if [ ! -x "$build/bin/meshkernd" ]; then

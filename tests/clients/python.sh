@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: MIT
+# shellcheck shell=sh
 #
 # Sourced: sets PYTHON to a python3 that has msgpack (Debian: python3-msgpack).
 for candidate in ${PYTHON:-python3 /usr/bin/python3}; do

@@ -7,6 +7,7 @@
 # client's tests count as one skipped.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
+# shellcheck source=python.sh disable=SC1091
 . "$here/python.sh"
 build=${1:?usage: run.sh BUILD_DIR}
 mkdir -p "$build/tests/clients"

@@ -6,6 +6,7 @@
 #ifndef MK_SDK_ARENA_H
 #define MK_SDK_ARENA_H
 
+#include <stdarg.h>
 #include <stddef.h>
 
 #include <meshkern/plugin.h>
@@ -27,6 +28,8 @@ void *mk_arena_array(mk_arena *a, size_t count, size_t size);
 /* `len` bytes of text and a NUL. [any] */
 char *mk_arena_dup(mk_arena *a, const char *text, size_t len);
 char *mk_arena_printf(mk_arena *a, const char *format, ...) __attribute__((format(printf, 2, 3)));
+char *mk_arena_vprintf(mk_arena *a, const char *format, va_list ap)
+    __attribute__((format(printf, 2, 0)));
 /* Frees everything; the arena is empty and may be used again. [any] */
 void mk_arena_fini(mk_arena *a);
 

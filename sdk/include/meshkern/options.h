@@ -83,8 +83,8 @@ bool mk_node_is_null(const mk_node *node);
  * They do not refer to the table or the tree they were made from. */
 typedef struct mk_values mk_values;
 
-/* An option type for files of our own, not for plugins: anything may stand
- * there, it is not checked, and not among the values. */
+/* An option type for files of our own, not for plugins: a map, or nothing; what
+ * is in it is not checked, and not among the values. */
 #define MK_OPT_TREE 100u
 
 /* Rules that the types in plugin.h leave open:
@@ -106,7 +106,8 @@ mk_values *mk_options_read(const mk_option *table, const mk_node *map, const cha
 			   mk_problems *problems);
 void mk_values_free(mk_values *v);
 
-/* Unset or unknown path: NULL, 0. Units: DURATION µs, SIZE bytes, BOOL 0/1.
+/* Unset or unknown path: NULL, 0. Units: DURATION µs, SIZE bytes, BOOL 0/1,
+ * ENUM the index among its choices.
  * mk_values_str gives any scalar as text, numbers in their shortest form. */
 const char *mk_values_str(const mk_values *v, const char *path);
 int64_t mk_values_int(const mk_values *v, const char *path);

@@ -435,8 +435,8 @@ Test(settings, names_topics_and_capabilities_are_checked)
 	refuse("plugins: { tally: { config: [a] } }\n",
 	       "f:2:29: plugins.tally.config: expected a map, found a list");
 	refuse("plugins: { tally: { config: on } }\n",
-	       "f:2:29: plugins.tally.config: expected a map, found a text");
-	refuse("plugins: [ tally ]\n", "f:2:10: plugins: expected a map of names, found a list");
+	       "f:2:29: plugins.tally.config: expected a map, found \"on\"");
+	refuse("plugins: [ tally ]\n", "f:2:10: plugins: expected a map, found a list");
 }
 
 Test(settings, only_one_enabled_plugin_may_write_to_the_storage)

@@ -157,7 +157,8 @@ class WsLink(Link):
         target = (parts.path or "/") + ("?" + parts.query if parts.query else "")
         self._sock.sendall((
             "GET %s HTTP/1.1\r\nHost: %s\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-            "Sec-WebSocket-Key: %s\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Protocol: %s\r\n\r\n"
+            "Sec-WebSocket-Key: %s\r\nSec-WebSocket-Version: 13\r\n"
+            "Sec-WebSocket-Protocol: %s\r\n\r\n"
             % (target, parts.netloc.rpartition("@")[2], key.decode(), name)).encode())
         while not self._buf.endswith(b"\r\n\r\n"):
             if len(self._buf) > _HTTP_MAX:
