@@ -51,7 +51,7 @@ hub_on_heads(void *arg)
 	mk_kv_map(&h->writer, "heads", h->stream.topics.count);
 	for (uint32_t i = 0; i < h->stream.topics.count; i++)
 		mk_kv_u64(&h->writer, h->stream.topics.at[i]->name, h->stream.topics.at[i]->seq);
-	hub_say(h, "core/heads", false, &h->writer);
+	hub_say(h, "core/heads", true, &h->writer);
 	h->heads_order = h->stream.order;
 	h->heads_us = now;
 }

@@ -16,7 +16,6 @@
 #define REQUEST_MAX 4096u /* bytes */
 
 struct replay {
-	struct outside *o;
 	bool open;
 	char prefix[MK_ID_MAX + 3]; /* "~client/" */
 	char topic[MK_TOPIC_MAX + 1];
@@ -167,40 +166,50 @@ replay_retained(struct outside *o, struct replay *r, const struct topic *t)
 
 /* {"do": "replay", "client": ID, "topic": T, "from": seq, "n": count} */
 static bool
-outside_request(struct outside *o, const mk_val *root)
+outside_read_request(struct replay *r, const mk_val *root)
 {
-	struct replay *r = NULL;
-	struct topic *t;
-	char what[16], client[MK_ID_MAX + 1], topic[MK_TOPIC_MAX + 1];
-	uint64_t from, n;
+	char what[16], client[MK_ID_MAX + 1];
 
-	for (uint32_t i = 0; i < REPLAYS_MAX && r == NULL; i++)
-		r = o->replays[i].open ? NULL : &o->replays[i];
-	if (r == NULL || !mk_copy_str(mk_find(root, "do"), what, sizeof(what)) ||
-	    strcmp(what, "replay") != 0 ||
+	if (!mk_copy_str(mk_find(root, "do"), what, sizeof(what)) || strcmp(what, "replay") != 0 ||
 	    !mk_copy_str(mk_find(root, "client"), client, sizeof(client)) ||
-	    !mk_copy_str(mk_find(root, "topic"), topic, sizeof(topic)) ||
-	    !mk_get_u64(mk_find(root, "from"), &from) || !mk_get_u64(mk_find(root, "n"), &n) ||
-	    !mk_topic_valid(client, false) || strchr(client, '/') != NULL ||
-	    !mk_topic_valid(topic, false))
+	    !mk_copy_str(mk_find(root, "topic"), r->topic, sizeof(r->topic)) ||
+	    !mk_get_u64(mk_find(root, "from"), &r->from) ||
+	    !mk_get_u64(mk_find(root, "n"), &r->left) || !mk_topic_valid(client, false) ||
+	    strchr(client, '/') != NULL || !mk_topic_valid(r->topic, false))
 		return false;
 	snprintf(r->prefix, sizeof(r->prefix), "~%s/", client);
-	memcpy(r->topic, topic, sizeof(topic));
-	t = topics_find(&o->hub->stream.topics, topic);
-	if (t != NULL && from == 0 && (t->flags & MK_TOPIC_RETAINED) != 0) {
-		replay_retained(o, r, t);
+	return true;
+}
+
+static bool
+outside_request(struct outside *o, const mk_val *root)
+{
+	struct replay asked = { 0 }, *r = NULL;
+	const struct topic *t;
+	uint64_t have;
+
+	if (!outside_read_request(&asked, root))
+		return false;
+	t = topics_find(&o->hub->stream.topics, asked.topic);
+	if (t != NULL && asked.from == 0 && (t->flags & MK_TOPIC_RETAINED) != 0) {
+		replay_retained(o, &asked, t);
 		return true;
 	}
+	for (uint32_t i = 0; i < REPLAYS_MAX && r == NULL; i++)
+		r = o->replays[i].open ? NULL : &o->replays[i];
+	asked.from = asked.from == 0 ? 1 : asked.from;
+	if (r == NULL) {
+		/* Nothing of it is answered now, and the end record says so. */
+		outside_send_note(o, &asked, "end", asked.from, asked.from, 0);
+		return false;
+	}
+	*r = asked;
+	/* What is not there yet is not asked for. */
+	have = t == NULL || r->from > t->seq ? 0 : t->seq + 1 - r->from;
+	r->left = r->left < REPLAY_MAX ? r->left : REPLAY_MAX;
+	r->left = r->left < have ? r->left : have;
 	reader_init(&r->reader, &o->hub->stream, replay_wants, r);
 	reader_from_start(&r->reader);
-	r->o = o;
-	r->from = from == 0 ? 1 : from;
-	r->left = n < REPLAY_MAX ? n : REPLAY_MAX;
-	/* What is not there yet is not asked for. */
-	if (t == NULL || r->from > t->seq)
-		r->left = 0;
-	else if (r->left > t->seq + 1 - r->from)
-		r->left = t->seq + 1 - r->from;
 	if (t != NULL)
 		r->reader.next[t->id] = r->from;
 	r->open = true;
