@@ -10,7 +10,10 @@
 #define TICK_US 5000u           /* push-back, rate limits and call deadlines are this precise */
 #define HEADS_US 1000000u       /* core/heads at most this often when something changed */
 #define HEADS_IDLE_US 10000000u /* and this often when nothing did */
+#define TOPICS_EACH 128u        /* of one publisher, so that others find room for theirs */
 #define REWIND_US 1000000u      /* a publisher is not told to send again more often */
+
+static bool hub_send_rewinds(struct hub *h);
 
 static void
 hub_on_tick(void *arg)
@@ -20,6 +23,7 @@ hub_on_tick(void *arg)
 	bool again = h->call_count > 0 || h->over_us != 0;
 
 	hub_expire_calls(h, now);
+	again = hub_send_rewinds(h) || again;
 	for (struct seat *s = h->seats; s != NULL; s = s->next) {
 		if (s->rate > 0 && s->running)
 			seat_give_credit(s);
@@ -187,21 +191,34 @@ hub_refuse(struct hub *h, struct seat *from, mk_result why, const char *topic, c
 
 /* The topic, made on its first message. */
 static struct topic *
-hub_topic(struct hub *h, const char *name, const mk_topic *declared, uint32_t core_flags)
+hub_topic(struct hub *h, struct seat *from, const char *name, const mk_topic *declared,
+	  uint32_t core_flags)
 {
 	struct topic *t = topics_find(&h->stream.topics, name);
 	uint32_t flags = declared != NULL ? declared->flags : core_flags;
 
 	if (t != NULL)
 		return t;
+	if (from != NULL && from->topics == TOPICS_EACH)
+		return NULL;
 	if ((flags & MK_TOPIC_DURABLE) != 0)
 		flags |= MK_TOPIC_RELIABLE;
 	t = topics_add(&h->stream.topics, name, flags);
-	if (t != NULL && declared != NULL) {
+	if (t != NULL && from != NULL) {
 		t->schema_min = declared->schema_min;
 		t->schema_max = declared->schema_max;
+		from->topics++;
 	}
 	return t;
+}
+
+bool
+hub_is_map(const void *body, uint32_t len)
+{
+	const uint8_t *p = body;
+
+	/* fixmap, map 16, map 32 */
+	return len > 0 && ((p[0] & 0xf0) == 0x80 || (p[0] & 0xfe) == 0xde);
 }
 
 static mk_result
@@ -221,8 +238,7 @@ hub_check(struct hub *h, struct seat *from, const char *topic, const void *body,
 		return MK_OK;
 	if (mk_validate(body, len, NULL, why, sizeof(why)) != MK_OK)
 		return hub_refuse(h, from, MK_EFORMAT, topic, why);
-	/* fixmap, map 16, map 32 */
-	if ((*(const uint8_t *)body & 0xf0) != 0x80 && (*(const uint8_t *)body & 0xfe) != 0xde)
+	if (!hub_is_map(body, len))
 		return hub_refuse(h, from, MK_EFORMAT, topic, "body is not a map");
 	return MK_OK;
 }
@@ -247,6 +263,8 @@ hub_on_committed(struct hub *h, const void *body, uint32_t len)
 			if (strcmp(s->name, source) != 0 || number <= s->committed)
 				continue;
 			s->committed = number;
+			if (!s->started)
+				continue; /* told when it starts */
 			wire_begin(&s->control, WIRE_TRIM);
 			wire_u64(&s->control, number);
 			wire_end(&s->control);
@@ -273,7 +291,8 @@ hub_admit(struct hub *h, struct seat *from, const char *topic, uint32_t flags, u
 			return MK_EEXIST;
 		}
 	}
-	t = hub_topic(h, topic, declared, (flags & MK_MSG_RETAINED) != 0 ? MK_TOPIC_RETAINED : 0);
+	t = hub_topic(h, from, topic, declared,
+		      (flags & MK_MSG_RETAINED) != 0 ? MK_TOPIC_RETAINED : 0);
 	e = t == NULL ? NULL : entry_new(len);
 	if (e == NULL)
 		return from == NULL ? MK_ENOMEM
@@ -321,23 +340,40 @@ hub_say(struct hub *h, const char *topic, bool retained, const mk_writer *body)
 			  (uint32_t)body->len);
 }
 
-void
-hub_rewind(struct hub *h, const struct topic *t)
+/* True: some publisher has to wait for its turn. */
+static bool
+hub_send_rewinds(struct hub *h)
 {
 	uint64_t now = loop_now_us(h->loop);
+	bool left = false;
 
 	for (struct seat *s = h->seats; s != NULL; s = s->next) {
-		if (s->manifest == NULL || !s->running ||
-		    mk_topic_lookup(s->manifest->publishes, t->name) == NULL ||
-		    now - s->rewound_us < REWIND_US)
+		if (!s->rewind_due || !s->running)
 			continue;
+		if (now - s->rewound_us < REWIND_US) {
+			left = true;
+			continue;
+		}
+		s->rewind_due = false;
 		s->rewound_us = now;
 		wire_begin(&s->control, WIRE_REWIND);
 		wire_u64(&s->control, s->committed);
 		wire_end(&s->control);
-		log_info("bus", "%s sends again what is not committed  topic=%s after=%llu",
-			 s->name, t->name, (unsigned long long)s->committed);
+		h->dirty = true;
+		log_info("bus", "%s sends again what is not committed  after=%llu", s->name,
+			 (unsigned long long)s->committed);
 	}
+	return left;
+}
+
+void
+hub_rewind(struct hub *h, const struct topic *t)
+{
+	for (struct seat *s = h->seats; s != NULL; s = s->next)
+		if (s->manifest != NULL && mk_topic_lookup(s->manifest->publishes, t->name) != NULL)
+			s->rewind_due = true;
+	if (hub_send_rewinds(h))
+		hub_need_tick(h);
 }
 
 void

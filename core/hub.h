@@ -36,7 +36,8 @@
 #include "wire.h"
 
 #define HUB_COMMITTED "storage/committed"
-#define SEAT_SKIPS 16u /* more are forgotten, the oldest first */
+#define SEAT_CONTROL_MAX (64u << 20) /* more than this waits: it reads no more */
+#define SEAT_SKIPS 16u               /* more are forgotten, the oldest first */
 #define HUB_FRAME_MAX ((size_t)MK_BODY_MAX + (1u << 20)) /* a bundle, with room for overhead */
 
 struct hub;
@@ -80,6 +81,7 @@ struct seat {
 	bool retained_due;    /* joiner: send the retained values first */
 	bool draining;        /* no message beyond stop_order, then WIRE_STOP */
 	bool said_stop;
+	bool told_gap; /* what was lost is in `sent`, but not in `acked` */
 	uint64_t stop_order;
 	uint64_t skip[SEAT_SKIPS]; /* orders that go to nobody who sits here any more */
 	uint32_t skip_count;
@@ -98,10 +100,14 @@ struct seat {
 	uint64_t admitted;          /* highest outbox number seen in this epoch */
 	uint64_t committed;         /* highest that is on disk */
 	uint64_t rewound_us;
+	uint32_t topics, calls; /* that it has made, and that are open */
+	uint32_t core_calls;    /* within the second that began then */
+	uint64_t core_calls_us;
+	bool rewind_due; /* a subscriber lost messages of its durable topics */
 
 	/* counters, since the daemon started */
 	uint64_t in_messages, out_messages, refused, duplicates, gaps, lost, throttled;
-	struct log_limit throttle_log;
+	struct log_limit throttle_log, log_limit;
 };
 
 struct hub_call { /* a call under way */
@@ -155,6 +161,8 @@ void hub_pump(struct hub *h);
 void hub_rewind(struct hub *h, const struct topic *t);
 /* True if `e` may not leave the ring yet because of `by`. */
 bool hub_is_held(struct seat *by, const struct entry *e);
+/* Does it begin like a map? */
+bool hub_is_map(const void *body, uint32_t len);
 /* May this seat publish more right now? */
 bool hub_gives_credit(struct hub *h, struct seat *s);
 void hub_need_tick(struct hub *h);

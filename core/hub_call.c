@@ -9,6 +9,10 @@
 
 #include "hub.h"
 
+#define CALLS_EACH 256u           /* open ones of one caller, so that others find room for theirs */
+#define CORE_CALLS 1000u          /* of one caller to the core, in a second */
+#define CALLEE_WAITING (8u << 20) /* bytes: it has enough to do */
+
 static struct hub_call *
 hub_call_find(struct hub *h, uint64_t id)
 {
@@ -18,14 +22,22 @@ hub_call_find(struct hub *h, uint64_t id)
 }
 
 static void
+hub_call_free(struct hub *h, struct hub_call *c)
+{
+	if (c->caller != NULL)
+		c->caller->calls--;
+	c->id = 0;
+	h->call_count--;
+}
+
+static void
 hub_call_end(struct hub *h, struct hub_call *c, mk_result result, const char *error,
 	     const uint8_t *body, uint32_t len)
 {
 	struct hub_call call = *c;
 	struct seat *s = call.caller;
 
-	c->id = 0;
-	h->call_count--;
+	hub_call_free(h, c);
 	if (call.fn != NULL) {
 		call.fn(call.arg, result, error, body, len);
 		return;
@@ -97,6 +109,10 @@ hub_call_send(struct hub *h, struct hub_call *c, const char *caller, const uint8
 			     0);
 		return;
 	}
+	if (s->control.len > CALLEE_WAITING) {
+		hub_call_end(h, c, MK_EAGAIN, "the plugin that answers it is busy", NULL, 0);
+		return;
+	}
 	c->callee = s;
 	wire_begin(&s->control, WIRE_CALL);
 	wire_u64(&s->control, c->id);
@@ -131,10 +147,25 @@ hub_forget_ask(struct hub *h, uint64_t id)
 {
 	struct hub_call *c = hub_call_find(h, id);
 
-	if (c == NULL)
-		return;
-	c->id = 0;
-	h->call_count--;
+	if (c != NULL)
+		hub_call_free(h, c);
+}
+
+/* The core is everybody's: nobody may keep it busy. */
+static bool
+hub_may_ask(struct seat *s, const char *method)
+{
+	uint64_t now = loop_now_us(s->hub->loop);
+
+	if (s->calls == CALLS_EACH)
+		return false;
+	if (strncmp(method, "core/", 5) != 0)
+		return true;
+	if (now - s->core_calls_us >= 1000000) {
+		s->core_calls_us = now;
+		s->core_calls = 0;
+	}
+	return s->core_calls++ < CORE_CALLS;
 }
 
 void
@@ -147,12 +178,19 @@ hub_on_ask(struct seat *s, uint64_t id, uint64_t timeout_us, const char *method,
 	mk_result why = MK_OK;
 	char text[128];
 
+	if (s->control.len > SEAT_CONTROL_MAX) {
+		h->events.misbehaved(s->owner, "asks, and does not take the answers");
+		h->events.lost_link(s->owner);
+		return;
+	}
 	if (!mk_topic_valid(method, false))
 		why = MK_EINVAL;
-	else if (!s->trusted && mk_validate(body, len, NULL, text, sizeof(text)) != MK_OK)
+	else if (!hub_is_map(body, len) ||
+		 (!s->trusted && mk_validate(body, len, NULL, text, sizeof(text)) != MK_OK))
 		why = MK_EFORMAT;
-	else if ((c = hub_call_new(h, method, timeout_us)) == NULL)
+	else if (!hub_may_ask(s, method) || (c = hub_call_new(h, method, timeout_us)) == NULL)
 		why = MK_EAGAIN;
+	s->calls++;
 	if (why != MK_OK) {
 		h->call_count++;
 		hub_call_end(h, &refused, why, mk_result_text(why), NULL, 0);
@@ -178,15 +216,20 @@ hub_on_answer(struct seat *s, uint64_t id, mk_result result, const char *error, 
 	      uint32_t len)
 {
 	struct hub_call *c = hub_call_find(s->hub, id);
+	char text[256];
 
 	if (c == NULL || c->callee != s)
 		return; /* too late, or not its call */
-	if (len > 0 && !s->trusted && mk_validate(body, len, NULL, NULL, 0) != MK_OK) {
-		s->hub->events.misbehaved(s->owner, "answered a call with a malformed body");
+	if (result > MK_OK ||
+	    (len > 0 && (!hub_is_map(body, len) ||
+			 (!s->trusted && mk_validate(body, len, NULL, NULL, 0) != MK_OK)))) {
+		s->hub->events.misbehaved(s->owner, "gave a malformed answer to a call");
 		hub_call_end(s->hub, c, MK_EFORMAT, "malformed answer", NULL, 0);
 		return;
 	}
-	hub_call_end(s->hub, c, result, error, body, len);
+	snprintf(text, sizeof(text), "%s", error);
+	wire_clean(text);
+	hub_call_end(s->hub, c, result, text, body, len);
 }
 
 void

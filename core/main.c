@@ -67,18 +67,6 @@ main_parse(int argc, char **argv, struct main_options *o)
 	return 2;
 }
 
-/* Where plugins that come with the daemon are: beside a build, or where they are installed. */
-static const char *const *
-main_builtin_dirs(void)
-{
-	static char build[1100], installed[1100];
-	static const char *dirs[] = { build, installed, NULL };
-
-	snprintf(build, sizeof(build), "%s/../plugins", child_exe_dir());
-	snprintf(installed, sizeof(installed), "%s/../lib/meshkern/plugins", child_exe_dir());
-	return dirs;
-}
-
 static void
 main_print_problems(const mk_problems *problems)
 {
@@ -92,7 +80,7 @@ main_print_problems(const mk_problems *problems)
 static int
 main_check(const struct main_options *o, mk_problems *problems)
 {
-	struct plan *plan = plan_prepare(o->file, main_builtin_dirs(), problems);
+	struct plan *plan = plan_prepare(o->file, child_builtin_dirs(), problems);
 
 	main_print_problems(problems);
 	if (plan == NULL)
@@ -120,7 +108,7 @@ main_run(const struct main_options *o, mk_problems *problems)
 	(void)sigaction(SIGPIPE, &(struct sigaction){ .sa_handler = SIG_IGN }, NULL);
 	signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 	log_init(STDERR_FILENO, MK_LOG_INFO, LOG_TEXT);
-	rc = core_new(&core, o->file, main_builtin_dirs(), problems, &err);
+	rc = core_new(&core, o->file, child_builtin_dirs(), problems, &err);
 	main_print_problems(problems);
 	if (rc == MK_OK) {
 		log_info("core", "meshkernd %s  config=%s data_dir=%s", MK_VERSION, o->file,

@@ -1,174 +1,17 @@
 /* SPDX-License-Identifier: MIT */
-#define _GNU_SOURCE
 #include "plan.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <poll.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include <meshkern/audit.h>
 
-#include "child.h"
-#include "clock.h"
 #include "grant.h"
+#include "probe.h"
 
-#define PROBE_US 2000000u       /* a plugin's file must be loaded by then */
-#define PROBE_ANSWER (1u << 20) /* bytes */
-
-struct probe { /* one throw-away process */
-	struct plan_item *item;
-	pid_t pid; /* 0: did not start, or was judged */
-	int pidfd;
-	int answer; /* what it found out */
-	int noise;  /* its stdout and stderr */
-	uint8_t *data;
-	size_t len;
-};
-
-static void
-probe_start(struct probe *p, const char *mode, mk_problems *problems)
-{
-	const struct plugin_settings *s = p->item->settings;
-	const char *args[] = { mode, s->path, NULL };
-	int answer[2] = { -1, -1 }, noise[2] = { -1, -1 };
-	int values = p->item->len > 0 ? child_memory("options", p->item->body, p->item->len) : -1;
-	mk_err err = { 0 };
-
-	p->data = malloc(PROBE_ANSWER);
-	if (p->data == NULL || pipe2(answer, O_CLOEXEC) == -1 || pipe2(noise, O_CLOEXEC) == -1)
-		mk_err_errno(&err, "pipe");
-	else if (child_spawn(&p->pid, args, answer[1], values, noise[1], &err) != MK_OK)
-		p->pid = 0;
-	p->answer = answer[0];
-	p->noise = noise[0];
-	if (answer[1] != -1)
-		close(answer[1]);
-	if (noise[1] != -1)
-		close(noise[1]);
-	if (values != -1)
-		close(values);
-	p->pidfd = p->pid == 0 ? -1 : child_pidfd(p->pid);
-	if (p->pid == 0)
-		mk_problems_add(problems, s->line, s->column, "plugins.%s: %s", s->name, err.text);
-}
-
-/* False: its end, or more than any manifest is long. */
-static bool
-probe_read(struct probe *p)
-{
-	ssize_t n = read(p->answer, p->data + p->len, PROBE_ANSWER - p->len);
-
-	p->len += n > 0 ? (size_t)n : 0;
-	return n > 0;
-}
-
-/* Until all have exited, or the time is up. Answers are read meanwhile: a pipe holds little. */
-static void
-probe_wait(struct probe *probes, uint32_t count)
-{
-	uint64_t until = clock_now_us() + PROBE_US;
-	struct pollfd fds[2 * SETTINGS_PLUGINS_MAX];
-	uint32_t running = count;
-
-	for (uint32_t i = 0; i < count; i++) {
-		fds[2 * i] = (struct pollfd){ .fd = probes[i].answer, .events = POLLIN };
-		fds[2 * i + 1] = (struct pollfd){ .fd = probes[i].pidfd, .events = POLLIN };
-	}
-	while (running > 0 && clock_now_us() < until) {
-		poll(fds, 2 * count, (int)((until - clock_now_us()) / 1000 + 1));
-		running = 0;
-		for (uint32_t i = 0; i < count; i++) {
-			if (fds[2 * i].revents != 0 && !probe_read(&probes[i]))
-				fds[2 * i].fd = -1;
-			if (fds[2 * i + 1].revents != 0 && fds[2 * i].fd == -1)
-				fds[2 * i + 1].fd = -1;
-			running += fds[2 * i + 1].fd != -1;
-		}
-	}
-}
-
-/* The last line that it wrote to stderr: why it failed. */
-static void
-probe_reason(struct probe *p, char *line, size_t cap)
-{
-	char data[4096];
-	ssize_t n =
-	    fcntl(p->noise, F_SETFL, O_NONBLOCK) == 0 ? read(p->noise, data, sizeof(data)) : 0;
-	char *last;
-
-	while (n > 0 && (data[n - 1] == '\n' || data[n - 1] == '\0'))
-		n--;
-	data[n > 0 ? n : 0] = '\0';
-	last = strrchr(data, '\n');
-	snprintf(line, cap, "%.*s", (int)cap - 1, last != NULL ? last + 1 : data);
-}
-
-/* True if it exited well; else the problem is added. */
-static bool
-probe_judge(struct probe *p, mk_problems *problems)
-{
-	const struct plugin_settings *s = p->item->settings;
-	char line[256];
-	int status = 0;
-
-	if (p->pid == 0)
-		return false;
-	if (waitpid(p->pid, &status, WNOHANG) == 0) {
-		kill(p->pid, SIGKILL);
-		waitpid(p->pid, &status, 0);
-		snprintf(line, sizeof(line), "did not load within %u s", PROBE_US / 1000000);
-	} else if (WIFSIGNALED(status)) {
-		snprintf(line, sizeof(line), "crashed while it was loaded: %s",
-			 strsignal(WTERMSIG(status)));
-	} else {
-		probe_reason(p, line, sizeof(line));
-	}
-	p->pid = 0;
-	if (status == 0)
-		return true;
-	mk_problems_add(problems, s->line, s->column, "plugins.%s: %s: %s", s->name, s->path, line);
-	return false;
-}
-
-static void
-probe_close(struct probe *p)
-{
-	int fds[] = { p->pidfd, p->answer, p->noise };
-
-	for (int i = 0; i < 3; i++)
-		if (fds[i] != -1)
-			close(fds[i]);
-	free(p->data);
-}
-
-/* Run one probe for each item, all at a time; `take` gets what the good ones say. */
-static void
-probe_all(struct plan_item **items, uint32_t count, const char *mode,
-	  void (*take)(struct plan_item *item, const uint8_t *data, size_t len, mk_problems *),
-	  mk_problems *problems)
-{
-	struct probe probes[SETTINGS_PLUGINS_MAX];
-
-	for (uint32_t i = 0; i < count; i++) {
-		probes[i] = (struct probe){ .item = items[i], .pidfd = -1 };
-		probe_start(&probes[i], mode, problems);
-	}
-	probe_wait(probes, count);
-	for (uint32_t i = 0; i < count; i++) {
-		if (probe_judge(&probes[i], problems))
-			take(items[i], probes[i].data, probes[i].len, problems);
-		probe_close(&probes[i]);
-	}
-}
-
-/* ------------------------------------------------------------- one item -- */
+#define PROBE_US 2000000u /* a plugin's file must be loaded by then */
 
 static void
 plan_problem(const struct plan_item *item, mk_problems *problems, const char *text)
@@ -176,6 +19,8 @@ plan_problem(const struct plan_item *item, mk_problems *problems, const char *te
 	mk_problems_add(problems, item->settings->line, item->settings->column, "plugins.%s: %s",
 			item->settings->name, text);
 }
+
+/* ------------------------------------------------------------- one item -- */
 
 static void
 plan_take_manifest(struct plan_item *item, const uint8_t *data, size_t len, mk_problems *problems)
@@ -224,12 +69,36 @@ plan_take_check(struct plan_item *item, const uint8_t *data, size_t len, mk_prob
 	plan_problem(item, problems, text);
 }
 
+/* Run one probe for each item, all at a time; `take` gets what the good ones say. */
+static void
+plan_probe(struct plan_item **items, uint32_t count, const char *mode,
+	   void (*take)(struct plan_item *item, const uint8_t *data, size_t len, mk_problems *),
+	   mk_problems *problems)
+{
+	struct probe probes[SETTINGS_PLUGINS_MAX];
+
+	for (uint32_t i = 0; i < count; i++)
+		probes[i] = (struct probe){ .mode = mode,
+					    .path = items[i]->settings->path,
+					    .options = items[i]->body,
+					    .options_len = items[i]->len };
+	probe_run(probes, count, PROBE_US);
+	for (uint32_t i = 0; i < count; i++) {
+		const struct plugin_settings *s = items[i]->settings;
+
+		if (probes[i].error[0] == '\0')
+			take(items[i], probes[i].answer, probes[i].len, problems);
+		else
+			mk_problems_add(problems, s->line, s->column, "plugins.%s: %s: %s", s->name,
+					s->path, probes[i].error);
+		free(probes[i].answer);
+	}
+}
+
 /* Imports can be judged without running anything. */
 static bool
 plan_audit(struct plan_item *item, mk_problems *problems)
 {
-	static const char *const known[] = { "storage.read", "storage.write", "net",
-					     "exec",         "core.control",  NULL };
 	const struct plugin_settings *s = item->settings;
 	const char *granted[8];
 	struct stat st;
@@ -241,9 +110,9 @@ plan_audit(struct plan_item *item, mk_problems *problems)
 	if (stat(s->path, &st) == 0)
 		item->file_mark = (uint64_t)st.st_ino * 31 + (uint64_t)st.st_mtim.tv_sec * 1000003 +
 				  (uint64_t)st.st_mtim.tv_nsec + (uint64_t)st.st_size;
-	for (uint32_t i = 0; known[i] != NULL; i++)
-		if (grant_capability(s, known[i]))
-			granted[n++] = known[i];
+	for (const char *const *c = settings_capabilities; *c != NULL; c++)
+		if (grant_capability(s, *c))
+			granted[n++] = *c;
 	granted[n] = NULL;
 	rc = mk_audit_open(&audit, s->path, &err);
 	if (rc == MK_OK) {
@@ -264,14 +133,14 @@ plan_complete_all(struct plan_item **items, uint32_t count, mk_problems *problem
 	for (uint32_t i = 0; i < count; i++)
 		if (plan_audit(items[i], problems))
 			some[n++] = items[i];
-	probe_all(some, n, "--probe", plan_take_manifest, problems);
+	plan_probe(some, n, "--probe", plan_take_manifest, problems);
 	if (mk_problems_count(problems) > 0)
 		return;
 	n = 0;
 	for (uint32_t i = 0; i < count; i++)
 		if (items[i]->manifest->has_check)
 			some[n++] = items[i];
-	probe_all(some, n, "--check", plan_take_check, problems);
+	plan_probe(some, n, "--check", plan_take_check, problems);
 }
 
 mk_result

@@ -3,7 +3,6 @@
  * Where a plugin runs: on a thread of the daemon, or in a meshkern-host process.
  */
 #define _GNU_SOURCE
-#include <dlfcn.h>
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
@@ -13,7 +12,7 @@
 #include <unistd.h>
 
 #include "crash.h"
-#include "inst.h"
+#include "job.h"
 #include "plug.h"
 
 struct plug_dirs {
@@ -51,94 +50,53 @@ plug_dirs_make(const struct plug *p, struct plug_dirs *d, mk_err *err)
 
 struct plug_thread { /* [taken] by the thread */
 	struct plug *plug;
-	struct inst_config config;
-	struct plug_dirs dirs;
-	char name[MK_ID_MAX + 1];
-	char path[1024];
-	char url_out[160], url_in[160], data_dir[1024];
+	struct vitals *vitals;
+	uint8_t *body;
+	size_t len;
 	int ended_fd;
 };
-
-static mk_result
-plug_thread_load(struct plug_thread *t, mk_err *err)
-{
-	void *library;
-
-	atomic_store(&t->config.vitals->callback, VITALS_LOAD);
-	/* Never closed: a thread, a destructor or a callback left behind would run into nothing. */
-	library = dlopen(t->path, RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);
-	if (library == NULL)
-		return mk_err_set(err, MK_EINVAL, "%s", dlerror());
-	t->config.desc = dlsym(library, "mk_plugin_v1");
-	atomic_store(&t->config.vitals->callback, VITALS_NONE);
-	if (t->config.desc == NULL)
-		return mk_err_set(err, MK_EABI, "%s has no mk_plugin_v1", t->path);
-	return mk_desc_check(t->config.desc, err);
-}
 
 static void *
 plug_thread_main(void *arg)
 {
-	struct plug_thread *t = arg;
-	struct plug *p = t->plug;
+	struct plug_thread t = *(struct plug_thread *)arg;
+	mk_arena arena = { 0 };
 	uint64_t one = 1;
-	int ended_fd = t->ended_fd;
+	struct job job;
 	mk_err err = { 0 };
 
-	crash_set_instance(t->name);
-	if (plug_thread_load(t, &err) == MK_OK)
-		inst_run(&t->config, &err);
-	else
-		mk_values_free(t->config.values);
-	crash_set_instance(NULL);
-	p->thread_err = err;
-	atomic_store_explicit(&p->thread_ended, true, memory_order_release);
-	free(t);
-	if (write(ended_fd, &one, sizeof(one)) == -1)
+	free(arg);
+	if (job_read(&job, &arena, t.body, t.len, &err) == MK_OK) {
+		crash_set_instance(job.name);
+		job_run(&job, t.vitals, true, &err);
+		crash_set_instance(NULL);
+	}
+	mk_arena_fini(&arena);
+	free(t.body);
+	t.plug->thread_err = err;
+	atomic_store_explicit(&t.plug->thread_ended, true, memory_order_release);
+	if (write(t.ended_fd, &one, sizeof(one)) == -1)
 		return NULL; /* already readable */
 	return NULL;
 }
 
 static mk_result
-plug_launch_thread(struct plug *p, const struct inst_config *config, const struct plug_dirs *dirs,
-		   mk_err *err)
+plug_launch_thread(struct plug *p, const mk_writer *job, mk_err *err)
 {
-	mk_problems *problems = mk_problems_new("options");
-	struct plug_thread *t = calloc(1, sizeof(*t));
+	struct plug_thread *t = malloc(sizeof(*t));
+	uint8_t *body = malloc(job->len);
 
-	if (t != NULL && problems != NULL) {
-		t->config = *config;
-		t->config.values = mk_values_read(p->item->manifest->options, p->item->body,
-						  p->item->len, problems);
-	}
-	mk_problems_free(problems);
-	if (t == NULL || t->config.values == NULL) {
-		free(t);
-		return mk_err_set(err, MK_ENOMEM, "out of memory");
-	}
-	t->plug = p;
-	t->dirs = *dirs;
-	t->ended_fd = p->core->ended_fd;
-	snprintf(t->name, sizeof(t->name), "%s", p->name);
-	snprintf(t->path, sizeof(t->path), "%s", p->item->settings->path);
-	snprintf(t->url_out, sizeof(t->url_out), "%s", config->url_out);
-	snprintf(t->url_in, sizeof(t->url_in), "%s", config->url_in);
-	snprintf(t->data_dir, sizeof(t->data_dir), "%s", config->data_dir);
-	t->config.name = t->name;
-	t->config.url_out = t->url_out;
-	t->config.url_in = t->url_in;
-	t->config.data_dir = t->data_dir;
-	t->config.state_dir = t->dirs.state;
-	t->config.run_dir = t->dirs.run;
-	t->config.outbox_dir = t->dirs.outbox;
 	atomic_store(&p->thread_ended, false);
-	if (pthread_create(&p->thread, NULL, plug_thread_main, t) != 0) {
-		mk_values_free(t->config.values);
-		free(t);
-		return mk_err_set(err, MK_EAGAIN, "cannot start a thread");
+	if (t != NULL && body != NULL) {
+		memcpy(body, job->data, job->len);
+		*t = (struct plug_thread){ p, p->vitals, body, job->len, p->core->ended_fd };
+		p->thread_live = pthread_create(&p->thread, NULL, plug_thread_main, t) == 0;
 	}
-	p->thread_live = true;
-	return MK_OK;
+	if (p->thread_live)
+		return MK_OK;
+	free(t);
+	free(body);
+	return mk_err_set(err, MK_EAGAIN, "cannot start a thread");
 }
 
 /* --------------------------------------------------------------- process -- */
@@ -157,18 +115,6 @@ plug_on_child_end(void *arg, int status, long max_rss_kib)
 		p->killed_for = "memory limit reached";
 }
 
-static void
-plug_put_paths(mk_writer *w, const char *key, const char *const *paths)
-{
-	uint32_t n = 0;
-
-	while (paths != NULL && paths[n] != NULL)
-		n++;
-	mk_kv_array(w, key, n);
-	for (uint32_t i = 0; i < n; i++)
-		mk_put_str(w, paths[i]);
-}
-
 static bool
 plug_needs(const struct plug *p, const char *capability)
 {
@@ -178,51 +124,15 @@ plug_needs(const struct plug *p, const char *capability)
 	return false;
 }
 
-static int
-plug_host_config(struct plug *p, const struct inst_config *c, const struct plug_dirs *d)
-{
-	const struct plugin_settings *s = p->item->settings;
-	mk_writer w;
-	int fd = -1;
-
-	mk_writer_init(&w, 0);
-	mk_put_map(&w, 20);
-	mk_kv_str(&w, "name", p->name);
-	mk_kv_str(&w, "path", s->path);
-	mk_kv_str(&w, "url_out", c->url_out);
-	mk_kv_str(&w, "url_in", c->url_in);
-	mk_kv_str(&w, "state_dir", d->state);
-	mk_kv_str(&w, "data_dir", c->data_dir);
-	mk_kv_str(&w, "run_dir", d->run);
-	mk_kv_str(&w, "outbox_dir", d->outbox);
-	mk_kv_u64(&w, "outbox_bytes", c->outbox_bytes);
-	mk_kv_u64(&w, "outbox_sync_us", c->outbox_sync_us);
-	mk_kv_u64(&w, "memory_bytes", s->memory_bytes);
-	mk_kv_u64(&w, "cpu_seconds", s->cpu_seconds);
-	mk_kv_u64(&w, "files", s->files);
-	mk_kv_bool(&w, "exec", plug_needs(p, "exec"));
-	mk_kv_bool(&w, "net", plug_needs(p, "net"));
-	mk_kv_bool(&w, "storage_read", plug_needs(p, "storage.read"));
-	mk_kv_bool(&w, "storage_write", plug_needs(p, "storage.write"));
-	plug_put_paths(&w, "read", s->read_paths);
-	plug_put_paths(&w, "write", s->write_paths);
-	mk_kv_bin(&w, "values", p->item->body, p->item->len);
-	if (mk_writer_end(&w) == MK_OK)
-		fd = child_memory("config", w.data, w.len);
-	mk_writer_fini(&w);
-	return fd;
-}
-
 static mk_result
-plug_launch_process(struct plug *p, int vitals_fd, const struct inst_config *config,
-		    const struct plug_dirs *dirs, mk_err *err)
+plug_launch_process(struct plug *p, int vitals_fd, const mk_writer *job, mk_err *err)
 {
 	static const char *const args[] = { "--run", NULL };
-	int fd = plug_host_config(p, config, dirs);
+	int fd = child_memory("job", job->data, job->len);
 	mk_result rc;
 
 	if (fd == -1)
-		return mk_err_set(err, MK_ENOMEM, "out of memory");
+		return mk_err_errno(err, "memfd");
 	rc = child_start(&p->child, p->core->loop, p->name, args, fd, vitals_fd, plug_on_child_end,
 			 p, err);
 	close(fd);
@@ -298,13 +208,10 @@ mk_result
 plug_launch(struct plug *p, mk_err *err)
 {
 	const struct plugin_settings *s = p->item->settings;
-	struct inst_config config = { .data_dir = p->plan->settings->data_dir,
-				      .outbox_bytes = s->outbox_bytes,
-				      .outbox_sync_us = s->outbox_sync_us,
-				      .local_log = true };
 	char url_out[160], url_in[160];
 	struct plug_dirs dirs;
 	int vitals_fd = -1;
+	mk_writer w;
 	mk_result rc;
 
 	p->generation++;
@@ -315,12 +222,38 @@ plug_launch(struct plug *p, mk_err *err)
 		rc = plug_vitals_make(p, &vitals_fd, err);
 	if (rc == MK_OK)
 		rc = plug_sit_down(p, url_out, url_in, err);
-	config.vitals = p->vitals;
-	config.url_out = url_out;
-	config.url_in = url_in;
+	mk_writer_init(&w, 0);
+	if (rc == MK_OK) {
+		const struct job job = { .name = p->name,
+					 .path = s->path,
+					 .url_out = url_out,
+					 .url_in = url_in,
+					 .state_dir = dirs.state,
+					 .data_dir = p->plan->settings->data_dir,
+					 .run_dir = dirs.run,
+					 .outbox_dir = dirs.outbox,
+					 .parent = (uint64_t)getpid(),
+					 .outbox_bytes = s->outbox_bytes,
+					 .outbox_sync_us = s->outbox_sync_us,
+					 .memory_bytes = s->memory_bytes,
+					 .cpu_seconds = s->cpu_seconds,
+					 .files = s->files,
+					 .exec = plug_needs(p, "exec"),
+					 .net = plug_needs(p, "net"),
+					 .storage_read = plug_needs(p, "storage.read"),
+					 .storage_write = plug_needs(p, "storage.write"),
+					 .read_paths = s->read_paths,
+					 .write_paths = s->write_paths,
+					 .values = p->item->body,
+					 .values_len = p->item->len };
+
+		job_write(&job, &w);
+		rc = mk_writer_end(&w);
+	}
 	if (rc == MK_OK)
-		rc = p->inproc ? plug_launch_thread(p, &config, &dirs, err)
-			       : plug_launch_process(p, vitals_fd, &config, &dirs, err);
+		rc = p->inproc ? plug_launch_thread(p, &w, err)
+			       : plug_launch_process(p, vitals_fd, &w, err);
+	mk_writer_fini(&w);
 	if (vitals_fd != -1)
 		close(vitals_fd);
 	if (rc != MK_OK)

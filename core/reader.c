@@ -48,8 +48,8 @@ reader_matches(struct reader *r, const struct topic *t)
 	return r->matches[t->id] == 2;
 }
 
-static uint64_t
-reader_expected(const struct reader *r, const struct topic *t)
+uint64_t
+reader_next(const struct reader *r, const struct topic *t)
 {
 	return r->next[t->id] == 0 ? 1 : r->next[t->id];
 }
@@ -67,7 +67,7 @@ reader_scan(struct reader *r, int which)
 	for (; r->position[which] < ring->base + ring->count; r->position[which]++) {
 		struct entry *e = ring_at(ring, r->position[which]);
 
-		if (reader_matches(r, e->topic) && e->seq >= reader_expected(r, e->topic))
+		if (reader_matches(r, e->topic) && e->seq >= reader_next(r, e->topic))
 			return e;
 	}
 	return NULL;
@@ -80,10 +80,10 @@ reader_tail(struct reader *r, struct reader_item *item)
 	for (uint32_t i = 0; i < r->stream->topics.count; i++) {
 		struct topic *t = r->stream->topics.at[i];
 
-		if (t->seq < reader_expected(r, t) || !reader_matches(r, t))
+		if (t->seq < reader_next(r, t) || !reader_matches(r, t))
 			continue;
 		item->topic = t;
-		item->seq = reader_expected(r, t);
+		item->seq = reader_next(r, t);
 		item->lost = t->seq + 1 - item->seq;
 		return true;
 	}
@@ -100,7 +100,7 @@ reader_peek(struct reader *r, struct reader_item *item)
 
 	if (e == NULL)
 		return r->jumped && reader_tail(r, item) ? READER_GAP : READER_NOTHING;
-	item->seq = reader_expected(r, e->topic);
+	item->seq = reader_next(r, e->topic);
 	if (e->seq > item->seq) {
 		item->topic = e->topic;
 		item->lost = e->seq - item->seq;
@@ -144,8 +144,8 @@ reader_lag(struct reader *r)
 	for (uint32_t i = 0; i < r->stream->topics.count; i++) {
 		const struct topic *t = r->stream->topics.at[i];
 
-		if (t->seq >= reader_expected(r, t) && reader_matches(r, t))
-			lag += t->seq + 1 - reader_expected(r, t);
+		if (t->seq >= reader_next(r, t) && reader_matches(r, t))
+			lag += t->seq + 1 - reader_next(r, t);
 	}
 	return lag;
 }

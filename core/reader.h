@@ -47,6 +47,8 @@ void reader_from_start(struct reader *r);
 /* The topics of interest have changed. */
 void reader_rematch(struct reader *r);
 bool reader_matches(struct reader *r, const struct topic *t);
+/* The next sequence of a topic that it has not passed. */
+uint64_t reader_next(const struct reader *r, const struct topic *t);
 /* What comes next, without stepping past it. */
 enum reader_found reader_peek(struct reader *r, struct reader_item *item);
 void reader_pass(struct reader *r, enum reader_found found, const struct reader_item *item);

@@ -8,14 +8,14 @@
 
 #include "hub.h"
 
-#define WINDOW 16u               /* bundles of messages under way */
-#define WINDOW_BYTES (1u << 20)  /* of them, unless one alone is larger */
-#define BUNDLE_BYTES (64u << 10) /* a bundle is closed at this size */
-#define CONTROL_WINDOW 24u       /* control may go beyond WINDOW; fewer than bundle_len */
-#define CONTROL_MAX (64u << 20)  /* more waiting control than this: it has stopped reading */
-#define CREDIT 1024u             /* messages a publisher may be ahead */
-#define CREDIT_BYTES (1u << 20)  /* the same in bytes */
-#define RECEIVE_ROUND 32         /* bundles taken from one seat before the next is served */
+#define WINDOW 16u                /* bundles of messages under way */
+#define WINDOW_BYTES (1u << 20)   /* of them, unless one alone is larger */
+#define BUNDLE_BYTES (256u << 10) /* a bundle is closed at this size */
+#define CONTROL_WINDOW 24u        /* control may go beyond WINDOW; fewer than bundle_len */
+#define CREDIT 1024u              /* messages a publisher may be ahead */
+#define CREDIT_BYTES (1u << 20)   /* the same in bytes */
+#define RECEIVE_ROUND 32          /* bundles taken from one seat before the next is served */
+#define LOG_LINES 6000u           /* a minute */
 
 static bool
 seat_wants(void *arg, const char *topic)
@@ -67,6 +67,11 @@ seat_free(struct seat *s)
 void
 seat_declare(struct seat *s, const mk_manifest *manifest, uint64_t rate, bool trusted)
 {
+	/* What the old manifest did not want is not missing, even if nothing has asked yet. */
+	for (uint32_t i = 0; s->manifest != NULL && i < s->hub->stream.topics.count; i++) {
+		reader_matches(&s->sent, s->hub->stream.topics.at[i]);
+		reader_matches(&s->acked, s->hub->stream.topics.at[i]);
+	}
 	s->manifest = manifest;
 	s->rate = rate;
 	s->trusted = trusted;
@@ -175,7 +180,7 @@ seat_flush(struct seat *s)
 		return;
 	if (s->bundles_sent - s->bundles_received < CONTROL_WINDOW) {
 		seat_send(s, &s->control);
-	} else if (s->control.len > CONTROL_MAX) {
+	} else if (s->control.len > SEAT_CONTROL_MAX) {
 		s->hub->events.misbehaved(s->owner, "does not take what it is sent");
 		s->hub->events.lost_link(s->owner);
 	}
@@ -298,24 +303,53 @@ seat_report_gap(struct seat *s, const struct reader_item *gap)
 	hub_say(h, "core/gap", false, &h->writer);
 }
 
+/* A message that was lost, and what it means for others. */
+static void
+seat_lose(struct seat *s, struct wire_out *w, const struct reader_item *gap)
+{
+	reader_pass(&s->sent, READER_GAP, gap);
+	s->told_gap = true;
+	seat_put_gap(s, w, gap->topic, gap->seq, gap->lost);
+	seat_report_gap(s, gap);
+}
+
+/* What is kept of a topic, as far as it does not come through the ring. */
+static void
+seat_put_kept(struct seat *s, struct topic *t)
+{
+	struct reader_item item = { .topic = t };
+
+	for (uint32_t k = 0; k < t->kept_count; k++) {
+		struct entry *e = t->kept[k];
+
+		item.seq = reader_next(&s->sent, t);
+		item.lost = e->seq - item.seq;
+		if (e->seq >= item.seq && e->seq >= t->first)
+			return;
+		if (e->seq > item.seq)
+			seat_lose(s, &s->control, &item);
+		seat_put(s, &s->control, e, 0, MK_MSG_RETAINED);
+		if (e->seq >= item.seq) {
+			item.lost++; /* it came, out of turn */
+			reader_pass(&s->sent, READER_GAP, &item);
+			s->told_gap = true;
+		}
+	}
+	/* Deltas that the chain had no room for. */
+	item.seq = t->kept[t->kept_count - 1]->seq + 1;
+	if (reader_next(&s->sent, t) > item.seq)
+		seat_put_gap(s, &s->control, t, item.seq, reader_next(&s->sent, t) - item.seq);
+}
+
 static void
 seat_put_retained(struct seat *s)
 {
 	struct topics *topics = &s->hub->stream.topics;
 
 	s->retained_due = false;
-	for (uint32_t i = 0; i < topics->count; i++) {
-		struct topic *t = topics->at[i];
-
-		if (t->kept_count == 0 || !reader_matches(&s->sent, t))
-			continue;
-		for (uint32_t k = 0; k < t->kept_count; k++)
-			if (t->kept[k]->order <= s->done)
-				seat_put(s, &s->control, t->kept[k], 0, MK_MSG_RETAINED);
-		if (t->kept_lost > 0)
-			seat_put_gap(s, &s->control, t, t->kept[t->kept_count - 1]->seq + 1,
-				     t->kept_lost);
-	}
+	for (uint32_t i = 0; i < topics->count; i++)
+		if (topics->at[i]->kept_count > 0 && reader_matches(&s->sent, topics->at[i]))
+			seat_put_kept(s, topics->at[i]);
 }
 
 /* Fill one bundle with what comes next. False: there is nothing. */
@@ -328,9 +362,7 @@ seat_fill(struct seat *s)
 	while (s->bundle.len < BUNDLE_BYTES &&
 	       (found = reader_peek(&s->sent, &item)) != READER_NOTHING) {
 		if (found == READER_GAP) {
-			reader_pass(&s->sent, found, &item);
-			seat_put_gap(s, &s->bundle, item.topic, item.seq, item.lost);
-			seat_report_gap(s, &item);
+			seat_lose(s, &s->bundle, &item);
 			continue;
 		}
 		if (s->draining && item.entry->order > s->stop_order)
@@ -379,10 +411,10 @@ seat_on_state(struct seat *s, struct wire_in *r)
 	uint8_t state = wire_get_u8(r);
 	mk_result result = (mk_result)wire_get_u32(r);
 	char text[256];
-	uint32_t len;
-	const uint8_t *p = wire_get_rest(r, &len);
 
-	snprintf(text, sizeof(text), "%.*s", (int)len, p != NULL ? (const char *)p : "");
+	wire_get_text(r, text, sizeof(text));
+	if (r->bad)
+		return;
 	if (state == WIRE_STATE_HERE) {
 		s->here = true;
 		return;
@@ -391,6 +423,8 @@ seat_on_state(struct seat *s, struct wire_in *r)
 		s->running = true;
 		s->retained_due = true;
 		s->hub->dirty = true;
+		if (s->rewind_due)
+			hub_need_tick(s->hub);
 	} else if (state == WIRE_STATE_STOPPED || state == WIRE_STATE_FAILED) {
 		s->running = false;
 	}
@@ -427,13 +461,19 @@ seat_on_ack(struct seat *s, struct wire_in *r)
 {
 	uint64_t received = wire_get_u64(r), done = wire_get_u64(r);
 
-	if (r->bad || received > s->bundles_sent || done > s->hub->stream.order) {
+	if (r->bad || received > s->bundles_sent || done > s->sent_order) {
 		r->bad = true;
 		return;
 	}
 	for (; s->bundles_received < received; s->bundles_received++)
 		s->bytes_unreceived -= s->bundle_len[s->bundles_received % 32];
 	seat_done(s, done);
+	/* All that it was sent is dealt with, and what it heard of losses, too. */
+	if (s->told_gap && s->bundles_received == s->bundles_sent && s->done >= s->sent_order &&
+	    s->bundle.len == 0 && s->control.len == 0) {
+		s->acked = s->sent;
+		s->told_gap = false;
+	}
 	if (s->laggard && reader_lag(&s->acked) < s->hub->config.ring_messages / 2) {
 		s->laggard = false;
 		log_info("bus", "%s has caught up", s->name);
@@ -453,25 +493,28 @@ seat_on_outbox(struct seat *s, struct wire_in *r)
 }
 
 static void
-seat_on_text(struct seat *s, uint8_t kind, struct wire_in *r)
+seat_on_log(struct seat *s, struct wire_in *r)
 {
-	uint8_t level = kind == WIRE_LOG ? wire_get_u8(r) : MK_LOG_WARN;
+	uint8_t level = wire_get_u8(r);
 	char area[MK_ID_MAX + 8];
-	uint32_t len;
+	uint32_t len, left_out;
 	const uint8_t *p = wire_get_rest(r, &len);
 
-	if (p == NULL)
+	if (p == NULL || level > log_level() || !log_allowed(&s->log_limit, LOG_LINES, &left_out))
 		return;
-	if (kind == WIRE_MISBEHAVED) {
-		char text[256];
-
-		snprintf(text, sizeof(text), "%.*s", (int)len, (const char *)p);
-		s->hub->events.misbehaved(s->owner, text);
-		return;
-	}
+	if (left_out > 0)
+		log_warn("bus", "%s logged too much  left_out=%u", s->name, left_out);
 	snprintf(area, sizeof(area), "plugin %s", s->name);
-	log_write(level > MK_LOG_DEBUG ? MK_LOG_DEBUG : level, area, "%.*s", (int)len,
-		  (const char *)p);
+	log_write(level, area, "%.*s", (int)len, (const char *)p);
+}
+
+static void
+seat_on_misbehaved(struct seat *s, struct wire_in *r)
+{
+	char text[256];
+
+	wire_get_text(r, text, sizeof(text));
+	s->hub->events.misbehaved(s->owner, text);
 }
 
 static void
@@ -480,6 +523,7 @@ seat_on_number(struct seat *s, struct wire_in *r)
 	int64_t value = (int64_t)wire_get_u64(r);
 	const char *name = wire_get_str(r);
 
+	r->bad = r->bad || !wire_name_valid(name);
 	if (!r->bad)
 		s->hub->events.number(s->owner, name, value);
 }
@@ -520,8 +564,10 @@ seat_on_record(struct seat *s, uint8_t kind, struct wire_in *r)
 		seat_on_call(s, kind, r);
 		break;
 	case WIRE_LOG:
+		seat_on_log(s, r);
+		break;
 	case WIRE_MISBEHAVED:
-		seat_on_text(s, kind, r);
+		seat_on_misbehaved(s, r);
 		break;
 	case WIRE_NUMBER:
 		seat_on_number(s, r);

@@ -11,7 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <meshkern/codec.h>
+#include <meshkern/manifest.h>
 
 #define SETTINGS_VERSION 1
 #define SETTINGS_FILE_MAX ((1u << 20) + 1) /* one byte more than YAML may have */
@@ -113,23 +113,11 @@ settings_array(const struct settings_part *p, size_t count, size_t size)
 const char *
 settings_path(const struct settings_part *p, const char *path)
 {
-	char full[2 * PATH_MAX];
-	char *to = full;
+	const char *full = mk_arena_path(&p->s->arena, p->folder, path);
 
-	(void)snprintf(full, sizeof(full), "%s/%s", path[0] == '/' ? "" : p->folder, path);
-	for (const char *from = full; *from != '\0';) {
-		size_t len = strcspn(from, "/");
-		bool is_dot = len == 0 || (len == 1 && from[0] == '.');
-
-		if (!is_dot) {
-			*to++ = '/';
-			memmove(to, from, len);
-			to += len;
-		}
-		from += len + (from[len] == '/');
-	}
-	*to = '\0';
-	return settings_text(p, "%s", to == full ? "/" : full);
+	if (full == NULL)
+		mk_problems_add(p->problems, 0, 0, "out of memory");
+	return full != NULL ? full : "";
 }
 
 const char *const *

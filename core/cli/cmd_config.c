@@ -5,8 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "child.h"
 #include "plan.h"
-#include "probe.h"
+#include "plugin_file.h"
 #include "settings.h"
 #include "show.h"
 #include "text.h"
@@ -40,7 +41,7 @@ check_run(const struct cli *cli)
 	problems = mk_problems_new(file);
 	if (problems == NULL)
 		return cli_say(CLI_FAILED, "out of memory");
-	plan = plan_prepare(file, probe_builtin(), problems);
+	plan = plan_prepare(file, child_builtin_dirs(), problems);
 	if (cli->json)
 		(void)check_json(cli, file, plan != NULL, problems);
 	for (uint32_t i = 0; !cli->json && i < mk_problems_lines(problems); i++)
@@ -68,7 +69,7 @@ const struct command command_config_check = {
 };
 
 static void
-reference_print(FILE *out, const struct probes *list)
+reference_print(FILE *out, const struct plugin_files *list)
 {
 	settings_markdown(out);
 	for (uint32_t i = 0; i < list->count; i++) {
@@ -84,11 +85,11 @@ reference_print(FILE *out, const struct probes *list)
 static int
 reference_run(const struct cli *cli)
 {
-	struct probes list;
+	struct plugin_files list;
 	char *text = NULL;
 	size_t len = 0;
 	FILE *out = open_memstream(&text, &len);
-	int rc = probes_find(&list, cli);
+	int rc = plugin_files_find(&list, cli);
 	mk_writer w;
 
 	if (out == NULL)
@@ -105,7 +106,7 @@ reference_run(const struct cli *cli)
 	if (rc == 0 && !cli->json)
 		text_lines(stdout, "", text);
 	free(text);
-	probes_fini(&list);
+	plugin_files_fini(&list);
 	return rc;
 }
 

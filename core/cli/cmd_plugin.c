@@ -7,7 +7,7 @@
 #include <meshkern/audit.h>
 #include <meshkern/options.h>
 
-#include "probe.h"
+#include "plugin_file.h"
 #include "show.h"
 #include "text.h"
 
@@ -123,7 +123,7 @@ inspect_options(const mk_manifest *m)
 }
 
 static int
-inspect_show(const struct cli *cli, const struct probe *p, const mk_audit *audit,
+inspect_show(const struct cli *cli, const struct plugin_file *p, const mk_audit *audit,
 	     const mk_err *verdict)
 {
 	const mk_manifest *m = p->manifest;
@@ -155,19 +155,23 @@ inspect_run(const struct cli *cli)
 	const char *file = cli->args[0];
 	mk_err err = { MK_OK, "" }, verdict = { MK_OK, "" };
 	mk_audit *audit = NULL;
-	struct probe p;
+	struct plugin_files list = { 0 };
+	const struct plugin_file *p;
 	int rc;
 
 	if (mk_audit_open(&audit, file, &err) != MK_OK)
 		return cli_say(CLI_FAILED, "%s: %s", file, err.text);
-	probe_file(&p, file);
-	(void)mk_audit_check(audit, p.manifest == NULL ? NULL : p.manifest->capabilities, &verdict);
-	rc = inspect_show(cli, &p, audit, &verdict);
-	if (p.manifest == NULL)
-		rc = cli_say(CLI_FAILED, "%s: %s", file, p.error);
+	plugin_files_add(&list, file);
+	plugin_files_probe(&list);
+	p = &list.items[0];
+	(void)mk_audit_check(audit, p->manifest == NULL ? NULL : p->manifest->capabilities,
+			     &verdict);
+	rc = inspect_show(cli, p, audit, &verdict);
+	if (p->manifest == NULL)
+		rc = cli_say(CLI_FAILED, "%s: %s", file, p->error);
 	else if (verdict.code != MK_OK)
 		rc = cli_say(CLI_FAILED, "%s: %s", file, verdict.text);
-	probe_fini(&p);
+	plugin_files_fini(&list);
 	mk_audit_free(audit);
 	return rc;
 }
@@ -191,8 +195,8 @@ const struct command command_plugin_inspect = {
 static int
 list_run(const struct cli *cli)
 {
-	struct probes list;
-	int rc = probes_find(&list, cli);
+	struct plugin_files list;
+	int rc = plugin_files_find(&list, cli);
 	mk_writer w;
 
 	mk_writer_init(&w, MK_BODY_MAX);
@@ -213,7 +217,7 @@ list_run(const struct cli *cli)
 	else if (rc == 0)
 		rc = show_written(cli, &w);
 	mk_writer_fini(&w);
-	probes_fini(&list);
+	plugin_files_fini(&list);
 	return rc;
 }
 

@@ -36,6 +36,24 @@ child_exe_dir(void)
 	return dir;
 }
 
+const char *const *
+child_builtin_dirs(void)
+{
+	static const char *const places[] = { "../plugins", "../lib/meshkern/plugins",
+#ifdef MK_LIBDIR /* seen from the program, if it is another: lib/<architecture>, lib64 */
+					      MK_LIBDIR "/meshkern/plugins",
+#endif
+					      NULL };
+	static char dirs[3][1100];
+	static const char *list[4];
+
+	for (int i = 0; places[i] != NULL; i++) {
+		snprintf(dirs[i], sizeof(dirs[i]), "%s/%s", child_exe_dir(), places[i]);
+		list[i] = dirs[i];
+	}
+	return list;
+}
+
 int
 child_memory(const char *name, const void *data, size_t len)
 {

@@ -33,6 +33,10 @@ int child_pidfd(pid_t pid); /* -1 on failure */
 /* Folder of this executable, where meshkern-host is; "" if unknown. */
 const char *child_exe_dir(void);
 
+/* Where the plugins are that come with the daemon, NULL-terminated: in a build, or where they are
+ * installed. */
+const char *const *child_builtin_dirs(void);
+
 /* Start meshkern-host with `args` (NULL-terminated, after the program's name); the descriptors
  * become 3 and 4 in the child (-1: /dev/null). Its output goes to `out`. */
 mk_result child_spawn(pid_t *pid, const char *const *args, int fd3, int fd4, int out, mk_err *err);

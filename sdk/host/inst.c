@@ -13,9 +13,10 @@
 #include "clock.h"
 #include "log.h"
 
-#define BUNDLE_BYTES (64u << 10)
+#define BUNDLE_BYTES (256u << 10)
 #define ROUND 256u         /* records delivered before timers and descriptors have their turn */
-#define ACK_EVERY 32u      /* messages; a crash tells the exact place through the vitals */
+#define ACK_US 5000u       /* acknowledge at most once in so long, */
+#define ACK_BUNDLES 4u     /* but after so many bundles, or BUNDLE_BYTES of them */
 #define RETRY_US 1000u     /* when the bus takes nothing */
 #define REPORT_US 1000000u /* numbers and outbox figures */
 #define BYE_US 2000000u    /* how long the hub may take to say it */
@@ -172,16 +173,27 @@ inst_say_state(struct inst *in, uint8_t state, mk_result result, const char *tex
 	inst_flush(in);
 }
 
+/* Costs as much as a message, so it waits for company. After a crash the vitals tell the place. */
 static void
 inst_say_ack(struct inst *in)
 {
-	in->done_told = in->done;
-	in->bundles_told = in->bundles;
+	if (in->bundles == in->bundles_told && in->done == in->done_told)
+		return;
 	pthread_mutex_lock(&in->lock);
-	wire_begin(&in->ready, WIRE_ACK);
-	wire_u64(&in->ready, in->bundles);
-	wire_u64(&in->ready, in->done);
-	wire_end(&in->ready);
+	if (in->stopping || in->ready.len > 0 || in->queued > 0 ||
+	    in->bundles - in->bundles_told >= ACK_BUNDLES || in->bytes_untold >= BUNDLE_BYTES ||
+	    clock_now_us() - in->ack_us >= ACK_US) {
+		in->done_told = in->done;
+		in->bundles_told = in->bundles;
+		in->bytes_untold = 0;
+		in->ack_us = clock_now_us();
+		wire_begin(&in->ready, WIRE_ACK);
+		wire_u64(&in->ready, in->bundles);
+		wire_u64(&in->ready, in->done);
+		wire_end(&in->ready);
+	} else {
+		loop_timer_set(in->flush_timer, in->ack_us + ACK_US);
+	}
 	pthread_mutex_unlock(&in->lock);
 }
 
@@ -231,12 +243,9 @@ inst_ack(struct inst *in, const char *topic, uint64_t seq)
 
 	if (i < 0)
 		return false;
-	if (seq > in->manual[i].acked) {
+	if (seq > in->manual[i].acked)
 		in->manual[i].acked = seq;
-		inst_pop_unacked(in);
-		if (in->done != in->done_told)
-			inst_say_ack(in);
-	}
+	inst_pop_unacked(in);
 	return true;
 }
 
@@ -456,15 +465,14 @@ inst_deliver(struct inst *in)
 		}
 		if (wire_next(&b->at, &kind, &record)) {
 			inst_on_record(in, kind, &record);
-			if (in->done - in->done_told >= ACK_EVERY)
-				inst_say_ack(in);
 			continue;
 		}
 		in->first = b->next;
 		if (in->first == NULL)
 			in->last = &in->first;
-		free(b);
 		in->bundles++;
+		in->bytes_untold += b->len;
+		free(b);
 	}
 }
 
@@ -734,14 +742,29 @@ inst_close(struct inst *in)
 static mk_result
 inst_read_manifest(struct inst *in, mk_err *err)
 {
+	const struct inst_config *c = &in->config;
+	mk_problems *problems = mk_problems_new("options");
+	mk_result rc = problems == NULL ? MK_ENOMEM : MK_OK;
 	mk_writer w;
-	mk_result rc;
 
 	mk_writer_init(&w, 0);
-	rc = mk_manifest_write(in->config.desc, &w);
+	if (rc == MK_OK)
+		rc = mk_manifest_write(c->desc, &w);
 	if (rc == MK_OK)
 		rc = mk_manifest_read(&in->manifest, w.data, w.len, err);
+	if (rc == MK_OK) {
+		in->values =
+		    c->values_len > 0
+			? mk_values_read(in->manifest->options, c->values, c->values_len, problems)
+			: mk_options_read(in->manifest->options, NULL, "", problems);
+		if (in->values == NULL || mk_problems_count(problems) > 0)
+			rc = mk_err_set(err, MK_EINVAL, "%s",
+					mk_problems_count(problems) > 0
+					    ? mk_problems_line(problems, 0)
+					    : "out of memory");
+	}
 	mk_writer_fini(&w);
+	mk_problems_free(problems);
 	return rc;
 }
 
@@ -752,12 +775,9 @@ inst_run(const struct inst_config *config, mk_err *err)
 	uint64_t bye_by = UINT64_MAX;
 	mk_result rc;
 
-	if (in == NULL) {
-		mk_values_free(config->values);
+	if (in == NULL)
 		return mk_err_set(err, MK_ENOMEM, "instance: out of memory");
-	}
 	in->config = *config;
-	in->values = config->values;
 	in->last = &in->first;
 	in->posts_last = &in->posts;
 	pthread_mutex_init(&in->lock, NULL);
@@ -776,8 +796,7 @@ inst_run(const struct inst_config *config, mk_err *err)
 	while (!in->bye && clock_now_us() < bye_by) {
 		loop_round(in->loop);
 		inst_deliver(in);
-		if (in->bundles != in->bundles_told)
-			inst_say_ack(in);
+		inst_say_ack(in);
 		inst_arm_report(in);
 		inst_flush(in);
 		if (in->first != NULL && !inst_is_gated(in))

@@ -30,9 +30,10 @@
 struct inst_config {
 	const char *name;
 	const mk_plugin_desc *desc;
-	mk_values *values;                                       /* [taken] by inst_run */
-	const char *url_out;                                     /* the hub publishes here */
-	const char *url_in;                                      /* and pulls here */
+	const uint8_t *values; /* its options, as mk_values_write wrote them */
+	size_t values_len;     /* 0: all defaults */
+	const char *url_out;   /* the hub publishes here */
+	const char *url_in;    /* and pulls here */
 	const char *state_dir, *data_dir, *run_dir, *outbox_dir; /* absolute */
 	uint64_t outbox_bytes, outbox_sync_us;
 	struct vitals *vitals;
@@ -125,6 +126,7 @@ struct inst {
 
 	struct inst_bundle *first, **last; /* to be delivered */
 	uint64_t bundles, bundles_told;    /* received and finished */
+	uint64_t bytes_untold, ack_us;     /* since the last acknowledgement, and when that was */
 	uint64_t epoch;
 	uint64_t done, done_told;
 	struct inst_unacked *unacked; /* ring of INST_UNACKED, only with manual topics */

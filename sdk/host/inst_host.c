@@ -471,7 +471,7 @@ host_number(const mk_host *h, const char *name, int64_t value, bool add)
 	struct inst_number *n = NULL;
 	uint32_t i = 0;
 
-	if (name == NULL || name[0] == '\0' || strlen(name) > MK_ID_MAX)
+	if (name == NULL || !wire_name_valid(name))
 		return MK_EINVAL;
 	pthread_mutex_lock(&in->lock);
 	while (i < in->number_count && strcmp(in->numbers[i].name, name) != 0)

@@ -18,6 +18,7 @@
 struct link {
 	nng_socket socket;
 	enum link_kind kind;
+	nng_aio *aio; /* for every operation: nng's own calls make and destroy one each time */
 	nng_msg *msg; /* what link_receive lent out */
 	int fd;       /* nng's own, or -1 */
 	int peers_fd;
@@ -82,10 +83,13 @@ link_on_pipe(nng_pipe pipe, nng_pipe_ev event, void *arg)
 static int
 link_configure(struct link *k, uint32_t buffer, size_t max_bytes)
 {
-	int rv = 0;
+	int rv = nng_aio_alloc(&k->aio, NULL, NULL);
 
+	/* Never waits, so there is nothing to expire or to cancel, where #1523 is. */
+	if (rv == 0)
+		nng_aio_set_timeout(k->aio, NNG_DURATION_ZERO);
 	/* PULL has no buffer of its own, and PUSH takes one since 1.5. */
-	if (k->kind == LINK_PUB || k->kind == LINK_PUSH)
+	if (rv == 0 && (k->kind == LINK_PUB || k->kind == LINK_PUSH))
 		rv = nng_socket_set_int(k->socket, NNG_OPT_SENDBUF, (int)buffer);
 	if (rv == 0 && k->kind == LINK_SUB)
 		rv = nng_socket_set_int(k->socket, NNG_OPT_RECVBUF, (int)buffer);
@@ -154,6 +158,7 @@ link_close(struct link *k)
 		nng_msg_free(k->msg);
 	/* Pipe callbacks have ended when this returns. */
 	nng_close(k->socket);
+	nng_aio_free(k->aio);
 	close(k->peers_fd);
 	free(k);
 }
@@ -237,7 +242,10 @@ link_send(struct link *k, const void *data, size_t len)
 	if (rv != 0)
 		return MK_ENOMEM;
 	memcpy(nng_msg_body(msg), data, len);
-	rv = nng_sendmsg(k->socket, msg, NNG_FLAG_NONBLOCK);
+	nng_aio_set_msg(k->aio, msg);
+	nng_send_aio(k->socket, k->aio);
+	nng_aio_wait(k->aio);
+	rv = nng_aio_result(k->aio);
 	if (rv != 0) {
 		nng_msg_free(msg);
 		return rv == NNG_EAGAIN || rv == NNG_ETIMEDOUT ? MK_EAGAIN : MK_EIO;
@@ -257,10 +265,11 @@ link_receive(struct link *k, size_t *len)
 	if (k->msg != NULL)
 		nng_msg_free(k->msg);
 	k->msg = NULL;
-	if (nng_recvmsg(k->socket, &k->msg, NNG_FLAG_NONBLOCK) != 0) {
-		k->msg = NULL;
+	nng_recv_aio(k->socket, k->aio);
+	nng_aio_wait(k->aio);
+	if (nng_aio_result(k->aio) != 0)
 		return NULL;
-	}
+	k->msg = nng_aio_get_msg(k->aio);
 	*len = nng_msg_len(k->msg);
 	return nng_msg_body(k->msg);
 }

@@ -160,6 +160,9 @@ loop_timer_set(struct loop_timer *t, uint64_t due_us)
 	t->due_us = due_us;
 	if (due_us == UINT64_MAX)
 		return;
+	/* Not in this round any more: who sets itself again for now keeps nobody from running. */
+	if (t->loop->running && due_us <= t->loop->now_us)
+		t->due_us = due_us = t->loop->now_us + 1;
 	for (p = &t->loop->timers; *p != NULL && (*p)->due_us <= due_us; p = &(*p)->next)
 		;
 	t->next = *p;

@@ -8,7 +8,6 @@
  *                  written to descriptor 3
  */
 #define _GNU_SOURCE
-#include <dlfcn.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
@@ -19,13 +18,15 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <meshkern/manifest.h>
+#include <meshkern/options.h>
+
 #include "child.h"
 #include "crash.h"
-#include "inst.h"
+#include "job.h"
 #include "sandbox.h"
 
 #define CONFIG_MAX (16u << 20)
-#define PATHS_MAX 64u
 #define STACK_BYTES (1u << 20)
 
 static int
@@ -47,26 +48,6 @@ host_slurp(int fd, size_t *len)
 	       (n = read(fd, data + *len, CONFIG_MAX - *len)) > 0)
 		*len += (size_t)n;
 	return data;
-}
-
-static const mk_plugin_desc *
-host_load(const char *path, mk_err *err)
-{
-	void *library = dlopen(path, RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);
-	const mk_plugin_desc *desc;
-
-	if (library == NULL) {
-		mk_err_set(err, MK_EINVAL, "%s", dlerror());
-		return NULL;
-	}
-	desc = dlsym(library, "mk_plugin_v1");
-	if (desc == NULL) {
-		mk_err_set(err, MK_EABI,
-			   "it has no symbol mk_plugin_v1: not a meshkern plugin, or "
-			   "one for another major version of the interface");
-		return NULL;
-	}
-	return mk_desc_check(desc, err) == MK_OK ? desc : NULL;
 }
 
 /* The folder of an absolute path. */
@@ -123,7 +104,7 @@ host_probe(const char *path)
 
 	mk_writer_init(&w, 0);
 	if (host_probe_sandbox(path, &err) == MK_OK)
-		desc = host_load(path, &err);
+		desc = job_load(path, &err);
 	if (desc == NULL)
 		return host_fail(err.text, "");
 	if (mk_manifest_write(desc, &w) != MK_OK)
@@ -183,7 +164,7 @@ host_check(const char *path)
 
 	mk_writer_init(&w, 0);
 	if (host_probe_sandbox(path, &err) == MK_OK)
-		desc = host_load(path, &err);
+		desc = job_load(path, &err);
 	if (desc == NULL || mk_manifest_write(desc, &w) != MK_OK ||
 	    mk_manifest_read(&manifest, w.data, w.len, &err) != MK_OK)
 		return host_fail(err.text, "");
@@ -199,140 +180,73 @@ host_check(const char *path)
 
 /* ----------------------------------------------------------------- running -- */
 
-struct host_config {
-	char name[MK_ID_MAX + 1];
-	char path[1024], state_dir[1024], data_dir[1024], run_dir[1024], outbox_dir[1024];
-	char url_out[160], url_in[160];
-	char paths[2][PATHS_MAX][1024];
-	const char *list[2][PATHS_MAX + 8]; /* read, write */
-	struct sandbox sandbox;
-	struct inst_config inst;
-	const uint8_t *values;
-	size_t values_len;
-};
-
-static void
-host_add(struct host_config *c, int which, const char *path)
+/* Both lists in one; NULL members of `more` are left out. */
+static const char *const *
+host_join(mk_arena *arena, const char *const *list, const char *const *more, size_t count)
 {
-	uint32_t n = 0;
+	size_t n = 0;
+	const char **all;
 
-	while (c->list[which][n] != NULL)
+	while (list[n] != NULL)
 		n++;
-	if (n < PATHS_MAX + 7)
-		c->list[which][n] = path;
+	all = mk_arena_array(arena, n + count + 1, sizeof(*all));
+	for (size_t i = 0; all != NULL && i < n; i++)
+		all[i] = list[i];
+	for (size_t i = 0; all != NULL && i < count; i++)
+		if (more[i] != NULL)
+			all[n++] = more[i];
+	return all;
 }
 
-static void
-host_read_paths(struct host_config *c, int which, const mk_val *list)
+/* What a process may see and change: what it was granted, and its own. */
+static mk_result
+host_sandbox(const struct job *job, mk_arena *arena, int *landlock, mk_err *err)
 {
-	for (uint32_t i = 0; i < mk_count(list) && i < PATHS_MAX; i++)
-		if (mk_copy_str(mk_at(list, i), c->paths[which][i], sizeof(c->paths[0][0])))
-			host_add(c, which, c->paths[which][i]);
-}
+	char folder[1024];
+	const char *more[] = { folder, job->storage_read ? job->data_dir : NULL };
+	const char *mine[] = { job->state_dir, job->run_dir, job->outbox_dir,
+			       job->storage_write ? job->data_dir : NULL };
+	struct sandbox s = { .memory_bytes = job->memory_bytes,
+			     .cpu_seconds = job->cpu_seconds,
+			     .files = job->files,
+			     .exec = job->exec,
+			     .net = job->net };
 
-static bool
-host_read_config(struct host_config *c, const mk_val *m)
-{
-	bool storage_read = false, storage_write = false;
-	static char plugin_dir[1024];
-
-	if (!mk_copy_str(mk_find(m, "name"), c->name, sizeof(c->name)) ||
-	    !mk_copy_str(mk_find(m, "path"), c->path, sizeof(c->path)) ||
-	    !mk_copy_str(mk_find(m, "url_out"), c->url_out, sizeof(c->url_out)) ||
-	    !mk_copy_str(mk_find(m, "url_in"), c->url_in, sizeof(c->url_in)) ||
-	    !mk_copy_str(mk_find(m, "state_dir"), c->state_dir, sizeof(c->state_dir)) ||
-	    !mk_copy_str(mk_find(m, "data_dir"), c->data_dir, sizeof(c->data_dir)) ||
-	    !mk_copy_str(mk_find(m, "run_dir"), c->run_dir, sizeof(c->run_dir)) ||
-	    !mk_copy_str(mk_find(m, "outbox_dir"), c->outbox_dir, sizeof(c->outbox_dir)) ||
-	    !mk_get_u64(mk_find(m, "outbox_bytes"), &c->inst.outbox_bytes) ||
-	    !mk_get_u64(mk_find(m, "outbox_sync_us"), &c->inst.outbox_sync_us) ||
-	    !mk_get_u64(mk_find(m, "memory_bytes"), &c->sandbox.memory_bytes) ||
-	    !mk_get_u64(mk_find(m, "cpu_seconds"), &c->sandbox.cpu_seconds) ||
-	    !mk_get_u64(mk_find(m, "files"), &c->sandbox.files) ||
-	    !mk_get_bool(mk_find(m, "exec"), &c->sandbox.exec) ||
-	    !mk_get_bool(mk_find(m, "net"), &c->sandbox.net) ||
-	    !mk_get_bool(mk_find(m, "storage_read"), &storage_read) ||
-	    !mk_get_bool(mk_find(m, "storage_write"), &storage_write) ||
-	    !mk_get_bin(mk_find(m, "values"), &c->values, &c->values_len))
-		return false;
-	host_folder(plugin_dir, sizeof(plugin_dir), c->path);
-	host_read_paths(c, 0, mk_find(m, "read"));
-	host_read_paths(c, 1, mk_find(m, "write"));
-	host_add(c, 0, plugin_dir);
-	if (storage_read)
-		host_add(c, 0, c->data_dir);
-	if (storage_write)
-		host_add(c, 1, c->data_dir);
-	host_add(c, 1, c->state_dir);
-	host_add(c, 1, c->run_dir);
-	host_add(c, 1, c->outbox_dir);
-	c->sandbox.read_paths = c->list[0];
-	c->sandbox.write_paths = c->list[1];
-	c->inst.name = c->name;
-	c->inst.url_out = c->url_out;
-	c->inst.url_in = c->url_in;
-	c->inst.state_dir = c->state_dir;
-	c->inst.data_dir = c->data_dir;
-	c->inst.run_dir = c->run_dir;
-	c->inst.outbox_dir = c->outbox_dir;
-	return true;
-}
-
-static int
-host_start(struct host_config *c, mk_err *err)
-{
-	mk_problems *problems = mk_problems_new("options");
-	mk_manifest *manifest = NULL;
-	mk_writer w;
-	mk_result rc;
-
-	atomic_store(&c->inst.vitals->callback, VITALS_LOAD);
-	c->inst.desc = host_load(c->path, err);
-	atomic_store(&c->inst.vitals->callback, VITALS_NONE);
-	if (c->inst.desc == NULL)
-		return host_fail(err->text, "");
-	mk_writer_init(&w, 0);
-	rc = mk_manifest_write(c->inst.desc, &w);
-	if (rc == MK_OK)
-		rc = mk_manifest_read(&manifest, w.data, w.len, err);
-	mk_writer_fini(&w);
-	if (rc != MK_OK)
-		return host_fail(err->text, "");
-	c->inst.values = mk_values_read(manifest->options, c->values, c->values_len, problems);
-	if (c->inst.values == NULL)
-		return host_fail("options", mk_problems_line(problems, 0));
-	mk_problems_free(problems);
-	rc = inst_run(&c->inst, err);
-	mk_manifest_free(manifest);
-	return rc == MK_OK ? 0 : host_fail(err->text, "");
+	host_folder(folder, sizeof(folder), job->path);
+	s.read_paths = host_join(arena, job->read_paths, more, 2);
+	s.write_paths = host_join(arena, job->write_paths, mine, 4);
+	if (s.read_paths == NULL || s.write_paths == NULL)
+		return mk_err_set(err, MK_ENOMEM, "out of memory");
+	return sandbox_enter(&s, landlock, err);
 }
 
 static int
 host_run(void)
 {
-	struct host_config *c = calloc(1, sizeof(*c));
+	struct vitals *vitals;
+	struct job job;
+	mk_arena arena = { 0 };
 	mk_err err = { 0 };
 	int landlock = 0;
-	mk_doc doc;
 	size_t len;
 	uint8_t *body = host_slurp(CHILD_CONFIG_FD, &len);
 
-	mk_doc_init(&doc);
-	if (c == NULL || body == NULL ||
-	    mk_doc_open(&doc, body, len, NULL, err.text, sizeof(err.text)) != MK_OK ||
-	    !host_read_config(c, mk_doc_root(&doc)))
+	if (body == NULL || job_read(&job, &arena, body, len, &err) != MK_OK)
 		return host_fail("meshkern-host is started by meshkernd, not by hand", err.text);
-	c->inst.vitals = mmap(NULL, sizeof(*c->inst.vitals), PROT_READ | PROT_WRITE, MAP_SHARED,
-			      CHILD_VITALS_FD, 0);
-	if (c->inst.vitals == MAP_FAILED)
+	vitals =
+	    mmap(NULL, sizeof(*vitals), PROT_READ | PROT_WRITE, MAP_SHARED, CHILD_VITALS_FD, 0);
+	if (vitals == MAP_FAILED)
 		return host_fail("vitals", "cannot be mapped");
 	close(CHILD_CONFIG_FD);
 	close(CHILD_VITALS_FD);
-	crash_set_instance(c->name);
-	if (sandbox_enter(&c->sandbox, &landlock, &err) != MK_OK)
+	crash_set_instance(job.name);
+	if (host_sandbox(&job, &arena, &landlock, &err) != MK_OK)
 		return host_fail("sandbox", err.text);
-	atomic_store(&c->inst.vitals->landlock, landlock);
-	return host_start(c, &err);
+	/* It died before its death was to be told. */
+	if ((uint64_t)getppid() != job.parent)
+		return 1;
+	atomic_store(&vitals->landlock, landlock);
+	return job_run(&job, vitals, false, &err) == MK_OK ? 0 : host_fail(err.text, "");
 }
 
 /* nng starts some fourteen threads; at 8 MiB each they would eat a plugin's memory limit up. */

@@ -59,11 +59,16 @@ probe_start(struct running *r)
 	probe_close(&answer[1]);
 	probe_close(&noise[1]);
 	probe_close(&options);
-	r->fd[FD_ANSWER] = (struct pollfd){ .fd = answer[0], .events = POLLIN };
-	r->fd[FD_NOISE] = (struct pollfd){ .fd = noise[0], .events = POLLIN };
-	r->fd[FD_END] = (struct pollfd){ .fd = -1, .events = POLLIN };
+	r->fd[FD_ANSWER].fd = answer[0];
+	r->fd[FD_NOISE].fd = noise[0];
 	if (r->pid != 0)
 		r->fd[FD_END].fd = child_pidfd(r->pid);
+	if (r->pid != 0 && r->fd[FD_END].fd == -1) {
+		mk_err_errno(&err, "watch a process");
+		kill(-r->pid, SIGKILL);
+		waitpid(r->pid, NULL, 0);
+		r->pid = 0;
+	}
 	snprintf(p->error, sizeof(p->error), "%s", err.text);
 }
 
@@ -107,19 +112,20 @@ probe_read(struct running *r, int which)
 static void
 probe_judge(struct running *r, bool late, uint64_t limit_us, int status)
 {
-	const char *what = strcmp(r->probe->mode, "--check") == 0 ? "its check" : "loading it";
-	const char *colon = r->line_len > 0 ? ": " : "";
+	bool is_check = strcmp(r->probe->mode, "--check") == 0;
 	char *out = r->probe->error;
 	size_t cap = sizeof(r->probe->error);
 
 	if (late)
-		snprintf(out, cap, "%s takes longer than %u s%s%.*s", what,
-			 (unsigned)(limit_us / 1000000), colon, (int)r->line_len, r->line);
+		snprintf(out, cap, "did not %s within %u s",
+			 is_check ? "check its options" : "load", (unsigned)(limit_us / 1000000));
 	else if (WIFSIGNALED(status))
-		snprintf(out, cap, "%s crashed (signal %d)%s%.*s", what, WTERMSIG(status), colon,
-			 (int)r->line_len, r->line);
+		snprintf(out, cap, "crashed while %s: %s",
+			 is_check ? "it checked its options" : "it was loaded",
+			 strsignal(WTERMSIG(status)));
 	else if (WEXITSTATUS(status) != 0)
-		snprintf(out, cap, "it was refused%s%.*s", colon, (int)r->line_len, r->line);
+		snprintf(out, cap, "it was refused%s%.*s", r->line_len > 0 ? ": " : "",
+			 (int)r->line_len, r->line);
 }
 
 static void
@@ -148,14 +154,18 @@ probe_some(struct probe *probes, uint32_t count, uint64_t limit_us)
 {
 	struct pollfd fds[PROBE_AT_ONCE * FDS];
 	struct running running[PROBE_AT_ONCE];
-	uint64_t now, until = clock_now_us() + limit_us;
+	uint64_t now, until;
 	uint32_t left = 0;
 
 	for (uint32_t i = 0; i < count; i++) {
 		running[i] = (struct running){ .probe = &probes[i], .fd = &fds[i * FDS] };
-		probe_start(&running[i]);
+		for (int j = 0; j < FDS; j++)
+			running[i].fd[j] = (struct pollfd){ .fd = -1, .events = POLLIN };
+		if (probes[i].error[0] == '\0')
+			probe_start(&running[i]);
 		left += running[i].pid != 0;
 	}
+	until = clock_now_us() + limit_us;
 	while (left > 0 && (now = clock_now_us()) < until) {
 		if (poll(fds, count * FDS, (int)((until - now) / 1000 + 1)) <= 0)
 			continue;

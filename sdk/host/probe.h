@@ -17,7 +17,7 @@ struct probe {
 	const void *options;     /* as msgpack, for --check */
 	size_t options_len;
 	/* What came of it: */
-	char error[384]; /* "" if it exited well */
+	char error[384]; /* "" if it exited well; not "" before: it is left out */
 	uint8_t *answer; /* free it */
 	size_t len;
 };

@@ -196,7 +196,7 @@ sandbox_enter(const struct sandbox *s, int *landlock_abi, mk_err *err)
 
 	if (rc == MK_OK)
 		rc = sandbox_limits(s, err);
-	/* A parent that died before this is noticed by the end of its pipe. */
+	/* A parent that died before this is for the caller to notice. */
 	if (rc == MK_OK && prctl(PR_SET_PDEATHSIG, SIGKILL) == -1)
 		rc = mk_err_errno(err, "parent-death signal");
 	if (rc == MK_OK && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == -1)

@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 #include "wire.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include <meshkern/codec.h>
 
 #define WIRE_KEEP (1u << 20)
 
@@ -254,4 +257,39 @@ wire_get_msg(struct wire_in *r, struct wire_msg *m)
 	m->origin = wire_get_str(r);
 	m->body = wire_get_rest(r, &m->len);
 	return !r->bad;
+}
+
+void
+wire_get_text(struct wire_in *r, char *text, size_t cap)
+{
+	uint32_t len;
+	const uint8_t *p = wire_get_rest(r, &len);
+
+	snprintf(text, cap, "%.*s", (int)len, p != NULL ? (const char *)p : "");
+	wire_clean(text);
+}
+
+void
+wire_clean(char *text)
+{
+	while (*text != '\0') {
+		size_t len = 1;
+
+		while (len < 4 && text[len] != '\0' && !mk_utf8_valid(text, len))
+			len++;
+		if (!mk_utf8_valid(text, len) || (uint8_t)*text < 0x20 || *text == 0x7f) {
+			*text = '?';
+			len = 1;
+		}
+		text += len;
+	}
+}
+
+bool
+wire_name_valid(const char *name)
+{
+	size_t len = strlen(name);
+
+	return len <= MK_ID_MAX && name[0] >= 'a' && name[0] <= 'z' &&
+	       strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789_") == len;
 }

@@ -105,5 +105,13 @@ uint64_t wire_get_u64(struct wire_in *r);
 const char *wire_get_str(struct wire_in *r); /* "" when bad */
 const uint8_t *wire_get_rest(struct wire_in *r, uint32_t *len);
 bool wire_get_msg(struct wire_in *r, struct wire_msg *m);
+/* A text of the peer's, cut and made fit to be shown: see wire_clean. */
+void wire_get_text(struct wire_in *r, char *text, size_t cap);
+
+/* Put '?' for control characters and for what is not UTF-8: one text that cannot be written would
+ * take the whole answer to `meshkern plugins` with it. */
+void wire_clean(char *text);
+/* Of a number: like the name of an option. */
+bool wire_name_valid(const char *name);
 
 #endif

@@ -4,6 +4,7 @@
  */
 #include <meshkern/arena.h>
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -97,6 +98,31 @@ mk_arena_printf(mk_arena *a, const char *format, ...)
 	text = mk_arena_vprintf(a, format, ap);
 	va_end(ap);
 	return text;
+}
+
+char *
+mk_arena_path(mk_arena *a, const char *folder, const char *path)
+{
+	char *full = mk_arena_printf(a, "%s/%s", path[0] == '/' ? "" : folder, path);
+	char *to = full;
+
+	for (const char *from = full; from != NULL && *from != '\0';) {
+		size_t len = strcspn(from, "/");
+		bool is_dot = len == 0 || (len == 1 && from[0] == '.');
+
+		if (!is_dot) {
+			*to++ = '/';
+			memmove(to, from, len);
+			to += len;
+		}
+		from += len + (from[len] == '/');
+	}
+	if (full == NULL)
+		return NULL;
+	if (to == full)
+		*to++ = '/';
+	*to = '\0';
+	return full;
 }
 
 void

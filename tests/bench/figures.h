@@ -39,13 +39,17 @@ static inline void
 figure_print(struct figure *f, const char *bench, const char *name)
 {
 	uint32_t n = f->count;
+	double median;
+	int digits;
 
 	if (n == 0)
 		return;
 	qsort(f->runs, n, sizeof(f->runs[0]), figure_compare);
-	printf("bench=%s case=%s metric=%s unit=%s median=%.10g min=%.10g max=%.10g runs=%u\n",
-	       bench, name, f->metric, f->unit, (f->runs[(n - 1) / 2] + f->runs[n / 2]) / 2,
-	       f->runs[0], f->runs[n - 1], n);
+	median = (f->runs[(n - 1) / 2] + f->runs[n / 2]) / 2;
+	digits = median < 10 ? 3 : median < 1000 ? 1 : 0;
+	printf("bench=%s case=%s metric=%s unit=%s median=%.*f min=%.*f max=%.*f runs=%u\n", bench,
+	       name, f->metric, f->unit, digits, median, digits, f->runs[0], digits, f->runs[n - 1],
+	       n);
 	fflush(stdout);
 }
 

@@ -2,6 +2,7 @@
 """What the kill, durable and reload tests share: the plugins of tests/plugins/{kill,durable}_*.c and
 what they write down (numbers.h)."""
 
+import json
 import os
 import statistics
 import time
@@ -103,3 +104,36 @@ def kill(d, control, name):
 def milliseconds(seconds):
     return (f"median {statistics.median(seconds) * 1e3:.1f} ms, "
             f"max {max(seconds) * 1e3:.1f} ms of {len(seconds)}")
+
+
+def set_rate(d, name, rate):
+    """A live option, through the configuration file; returns when it is in force."""
+    with open(d.file, encoding="utf-8") as f:
+        text = json.load(f)
+    plugins = text.pop("plugins")
+    text.pop("meshkern")
+    plugins[name]["config"]["rate"] = rate
+    d.configure(plugins, **text)
+    d.ask("reload")
+    d.wait_plugin(name, f"at rate {rate}", lambda p: p["numbers"].get("rate") == rate)
+
+
+def wait_all(d, sink, wanted, seconds=daemon.SECONDS):
+    """Until a sink has all these numbers."""
+    wanted, missing = set(wanted), set()
+
+    def look():
+        missing.clear()
+        if count(d, sink) >= len(wanted):
+            missing.update(wanted - {r.number for r in read(d, sink)})
+            return not missing
+        return False
+
+    daemon.wait_for(f"{len(wanted)} numbers at {sink}", look, seconds, lambda: (
+        f"{count(d, sink)} are there, missing "
+        f"{[hex(n) for n in sorted(missing)[:5]]} and {len(missing)} altogether\n{d.log()}"))
+
+
+def folder_bytes(d, folder):
+    """What its files hold."""
+    return sum(entry.stat().st_size for entry in os.scandir(f"{d.dir}/data/{folder}"))

@@ -44,15 +44,6 @@ on_msg(void *self, const mk_msg *msg)
 }
 
 static void
-on_call(void *self, const mk_call *call)
-{
-	struct bad *b = self;
-
-	block(b->host, "call");
-	b->host->reply(b->host, call->id, MK_OK, NULL, NULL, 0);
-}
-
-static void
 stop(void *self)
 {
 	block(((struct bad *)self)->host, "stop");
@@ -68,9 +59,7 @@ destroy(void *self)
 static const mk_topic subscribes[] = { { .name = "pulse/beat" }, { .name = NULL } };
 static const mk_topic publishes[] = { { .name = "bad/seen", .flags = MK_TOPIC_RELIABLE },
 				      { .name = NULL } };
-static const char *const places[] = {
-	"create", "start", "message", "call", "stop", "destroy", NULL
-};
+static const char *const places[] = { "create", "start", "message", "stop", "destroy", NULL };
 static const mk_option options[] = {
 	{ .name = "where", .type = MK_OPT_ENUM, .choices = places, .flags = MK_OPT_REQUIRED },
 	{ .name = "time", .type = MK_OPT_DURATION, .max = 60000000, .dflt = "0s" },
@@ -81,6 +70,6 @@ static const mk_option options[] = {
 MK_EXPORT const mk_plugin_desc mk_plugin_v1 = {
 	MK_PLUGIN_HEAD,         BAD_ABOUT("bad-block"), .subscribes = subscribes,
 	.publishes = publishes, .options = options,     .create = create,
-	.start = start,         .on_msg = on_msg,       .on_call = on_call,
-	.stop = stop,           .destroy = destroy,
+	.start = start,         .on_msg = on_msg,       .stop = stop,
+	.destroy = destroy,
 };

@@ -227,11 +227,8 @@ role_thread(void *arg)
 				 .outbox_dir = folder,
 				 .vitals = &r->vitals,
 				 .local_log = true };
-	mk_problems *problems = mk_problems_new("none");
 	mk_err err = { 0 };
 
-	c.values = mk_options_read(NULL, NULL, "", problems);
-	mk_problems_free(problems);
 	must(inst_run(&c, &err), &err);
 	r->ended = true;
 	return NULL;

@@ -30,6 +30,9 @@ char *mk_arena_dup(mk_arena *a, const char *text, size_t len);
 char *mk_arena_printf(mk_arena *a, const char *format, ...) __attribute__((format(printf, 2, 3)));
 char *mk_arena_vprintf(mk_arena *a, const char *format, va_list ap)
     __attribute__((format(printf, 2, 0)));
+/* `path` as seen from the absolute `folder`: absolute, without "." parts and without a slash at the
+ * end. [any] */
+char *mk_arena_path(mk_arena *a, const char *folder, const char *path);
 /* Frees everything; the arena is empty and may be used again. [any] */
 void mk_arena_fini(mk_arena *a);
 
