@@ -303,14 +303,12 @@ seat_report_gap(struct seat *s, const struct reader_item *gap)
 	hub_say(h, "core/gap", false, &h->writer);
 }
 
-/* A message that was lost, and what it means for others. */
 static void
 seat_lose(struct seat *s, struct wire_out *w, const struct reader_item *gap)
 {
 	reader_pass(&s->sent, READER_GAP, gap);
 	s->told_gap = true;
 	seat_put_gap(s, w, gap->topic, gap->seq, gap->lost);
-	seat_report_gap(s, gap);
 }
 
 /* What is kept of a topic, as far as it does not come through the ring. */
@@ -326,8 +324,10 @@ seat_put_kept(struct seat *s, struct topic *t)
 		item.lost = e->seq - item.seq;
 		if (e->seq >= item.seq && e->seq >= t->first)
 			return;
-		if (e->seq > item.seq)
+		if (e->seq > item.seq) {
 			seat_lose(s, &s->control, &item);
+			seat_report_gap(s, &item);
+		}
 		seat_put(s, &s->control, e, 0, MK_MSG_RETAINED);
 		if (e->seq >= item.seq) {
 			item.lost++; /* it came, out of turn */
@@ -356,13 +356,17 @@ seat_put_retained(struct seat *s)
 static bool
 seat_fill(struct seat *s)
 {
-	struct reader_item item;
+	struct reader_item item, gap = { 0 };
 	enum reader_found found;
 
 	while (s->bundle.len < BUNDLE_BYTES &&
 	       (found = reader_peek(&s->sent, &item)) != READER_NOTHING) {
+		/* The report takes a place in a ring: not that of the message that comes next. */
 		if (found == READER_GAP) {
+			if (gap.lost > 0)
+				seat_report_gap(s, &gap);
 			seat_lose(s, &s->bundle, &item);
+			gap = item;
 			continue;
 		}
 		if (s->draining && item.entry->order > s->stop_order)
@@ -373,6 +377,8 @@ seat_fill(struct seat *s)
 		s->sent_order = item.entry->order;
 		reader_pass(&s->sent, found, &item);
 	}
+	if (gap.lost > 0)
+		seat_report_gap(s, &gap);
 	return s->bundle.len > 0;
 }
 

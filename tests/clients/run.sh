@@ -27,7 +27,7 @@ add() { # NAME COMMAND...: run it, and add the numbers of its last line
 	line=$(tail -n 1 "$log")
 	expr "$line" : '[0-9]* passed, [0-9]* failed, [0-9]* skipped$' >/dev/null ||
 		line="0 passed, 1 failed, 0 skipped"
-	[ $status -eq 0 ] || cat "$log"
+	[ "$status" -eq 0 ] || cat "$log"
 	echo "$name: $line"
 	# shellcheck disable=SC2086
 	set -- $line
@@ -39,7 +39,7 @@ javascript() {
 	grep -A12 '^not ok' "$log.js" || :
 	awk '/^# pass/ { p = $3 } /^# fail/ { f = $3 } /^# cancelled/ { c = $3 } /^# skipped/ { s = $3 }
 		END { printf "%d passed, %d failed, %d skipped\n", p, p ? f + c : 1, s }' "$log.js"
-	return $status
+	return "$status"
 }
 
 add python "$PYTHON" "$here/test_python.py"

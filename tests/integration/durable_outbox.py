@@ -46,8 +46,8 @@ class DurableOutbox(unittest.TestCase):
     def test_a_full_outbox_refuses_and_says_so(self):
         with Daemon({"source": numbers.plugin("durable_source", more={"outbox": {"size": "1MiB"}},
                                               fill=500),
-                     "sink": numbers.plugin("durable_sink", more={"enabled": False})},
-                    bus=RING) as d:
+                     "sink": numbers.plugin("durable_sink")}, bus=RING) as d:
+            d.ask("disable", name="sink")
             row = d.wait_plugin("source", "refused", lambda p: (
                 p["outbox"] and p["outbox"]["refused"] > 0 and p["numbers"].get("EFULL", 0) > 0))
             size = numbers.folder_bytes(d, "outbox/source")

@@ -110,15 +110,15 @@ echo 'int x;' >>"$tree/plugins/decode/decode.c"
 finds 'a file of 801 lines' 'plugins/decode/decode.c:801: more than 800 lines'
 
 rm "$tree/core/ring.h" "$tree/tests/unit/core/test_ring.c"
-for part in cli/main a b c d e f; do
+for part in cli/main a b c d e f h i; do
 	put "core/$part.c"
 	lines 799 >>"$tree/core/$part.c"
 done
-lines 198 >"$tree/core/g.c"
+lines 599 >"$tree/core/g.c"
 sed -i '1s|^|/* SPDX-License-Identifier: MIT */\n|' "$tree/core/g.c"
-passes 'a core of 4999 lines'
+passes 'a core of 7000 lines'
 echo 'int x;' >>"$tree/core/g.c"
-finds 'a core of 5000 lines' 'core/CMakeLists.txt:1: the core has 5000 lines; fewer than 5000 are allowed'
+finds 'a core of 7001 lines' 'core/CMakeLists.txt:1: the core has 7001 lines; at most 7000 are allowed'
 
 echo 'int x;' >"$tree/core/ring.c"
 finds 'no licence' 'core/ring.c:1: no SPDX line'

@@ -95,6 +95,7 @@ Test(seat, a_state_that_is_cut_off_is_none)
 	wire_begin(&p->out, WIRE_STATE);
 	wire_u8(&p->out, WIRE_STATE_RUNNING);
 	wire_end(&p->out);
+	UNTIL(p->out.len == 0); /* what follows damage in a bundle is not read */
 	settle();
 	cr_expect_not(p->seat->here);
 	cr_expect_not(p->seat->running);
@@ -176,7 +177,7 @@ Test(seat, the_body_of_a_message_is_at_hand_as_long_as_it_is_in_a_ring)
 			cr_expect(mk_is_nil(v));
 		else
 			cr_expect(mk_get_bin(v, &body, &len) && len == 8 &&
-				  memcmp(body, body_of((uint32_t)order), 8) == 0);
+				  memcmp(body, body_of((uint32_t)order - 1), 8) == 0);
 	}
 	mk_doc_fini(&doc);
 	mk_writer_fini(&w);
@@ -443,9 +444,11 @@ Test(window, an_acknowledgement_of_what_was_never_sent_is_a_fault)
 	struct peer *s = peer_joined("s", "", "x");
 
 	peer_ack(s, s->bundles + 1, 0);
+	UNTIL(s->out.len == 0); /* what follows damage in a bundle is not read */
 	settle();
 	cr_expect_eq(s->misbehaved, 1);
 	peer_ack(s, s->bundles, hub->stream.order + 1);
+	UNTIL(s->out.len == 0);
 	settle();
 	cr_expect_eq(s->misbehaved, 2);
 	cr_expect_eq(s->seat->done, 0);
@@ -500,7 +503,6 @@ Test(push_back, after_its_time_the_others_go_on_and_the_laggard_hears_exactly_wh
 	s->silent = true;
 	publish_many(p, "x", 1);
 	expect_msg(s, "x", 1, 0);
-	seat_detach(s->seat); /* what it is sent from here on stays in the ring */
 	leave(s);
 	publish_many(p, "x", RING);
 	use_up_credit(p);
@@ -671,7 +673,7 @@ Test(rate, no_more_is_published_than_the_limit_allows)
 	cr_expect_geq(p->credit - given, 199);
 	cr_expect_leq(p->credit - given, 260, "%d", (int)(p->credit - given));
 	cr_expect_eq(p->misbehaved, 0);
-	cr_expect_eq(hub->published, p->used);
+	cr_expect_eq(p->seat->in_messages, p->used);
 }
 
 Test(rate, what_goes_beyond_the_credit_is_refused)
@@ -686,7 +688,7 @@ Test(rate, what_goes_beyond_the_credit_is_refused)
 	cr_expect_eq(p->misbehaved, 3);
 	cr_expect_str_eq(p->text, "published beyond its credit");
 	cr_expect_eq(p->seat->refused, 3);
-	cr_expect_eq(hub->published, p->used - 3);
+	cr_expect_eq(p->seat->in_messages, p->used - 3);
 	p->used -= 3;
 	publish_many(p, "x", 1);
 	cr_expect_eq(p->misbehaved, 3, "it goes on with what it is given next");
