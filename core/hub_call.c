@@ -71,17 +71,18 @@ hub_method(struct hub *h, const char *method)
 static struct hub_call *
 hub_call_new(struct hub *h, const char *method, uint64_t timeout_us)
 {
+	uint64_t now = loop_now_us(h->loop);
 	struct hub_call *c;
 
 	if (h->call_count == HUB_CALLS_MAX)
 		return NULL;
+	timeout_us = timeout_us != 0 ? timeout_us : h->config.call_timeout_us;
 	do {
 		c = &h->calls[++h->call_next % HUB_CALLS_MAX];
 	} while (c->id != 0);
-	*c = (struct hub_call){ .id = h->call_next,
-				.deadline_us =
-				    loop_now_us(h->loop) +
-				    (timeout_us != 0 ? timeout_us : h->config.call_timeout_us) };
+	*c = (struct hub_call){ .id = h->call_next, .deadline_us = now + timeout_us };
+	if (c->deadline_us < now)
+		c->deadline_us = UINT64_MAX;
 	snprintf(c->method, sizeof(c->method), "%s", method);
 	h->call_count++;
 	hub_need_tick(h);
@@ -256,7 +257,9 @@ hub_expire_calls(struct hub *h, uint64_t now_us)
 	for (uint32_t i = 0; i < HUB_CALLS_MAX && h->call_count > 0; i++) {
 		struct hub_call *c = &h->calls[i];
 
-		if (c->id != 0 && c->deadline_us <= now_us)
-			hub_call_end(h, c, MK_ETIMEDOUT, "no answer in time", NULL, 0);
+		if (c->id == 0 || c->deadline_us > now_us)
+			continue;
+		h->call_timeouts++;
+		hub_call_end(h, c, MK_ETIMEDOUT, "no answer in time", NULL, 0);
 	}
 }

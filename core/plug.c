@@ -507,7 +507,7 @@ plug_on_failed(struct plug *p)
 {
 	char text[256];
 
-	if (p->state != PLUG_STARTING && p->state != PLUG_DRAINING)
+	if (p->state != PLUG_STARTING && p->state != PLUG_DRAINING && p->state != PLUG_STUCK)
 		return;
 	snprintf(text, sizeof(text), "%.32s failed: %s", p->ev_text, mk_result_text(p->ev_result));
 	snprintf(p->ev_text, sizeof(p->ev_text), "%s", text);
@@ -569,6 +569,26 @@ plug_round(struct plug *p)
 	}
 }
 
+/* It has come back from where it was blocked. */
+static void
+plug_moves_again(struct plug *p)
+{
+	if (p->ev_failed) {
+		if (!p->said_bye)
+			plug_on_failed(p);
+		p->said_bye = true;
+		return;
+	}
+	seat_park(p->seat, false);
+	plug_set_state(p, PLUG_RUNNING, "moves again");
+	crash_forget();
+	for (const struct plug *q = p->core->plugs; q != NULL; q = q->next)
+		if (q->state == PLUG_STUCK)
+			crash_write(q->name);
+	if (!p->wanted)
+		plug_begin_stop(p, "by command");
+}
+
 static void
 plug_check_callback(struct plug *p, uint64_t now_us)
 {
@@ -579,10 +599,8 @@ plug_check_callback(struct plug *p, uint64_t now_us)
 
 	if (callback == VITALS_NONE || for_us < SLOW_US) {
 		p->warned_slow = false;
-		if (p->state == PLUG_STUCK && callback == VITALS_NONE && p->wanted) {
-			seat_park(p->seat, false);
-			plug_set_state(p, PLUG_RUNNING, "moves again");
-		}
+		if (p->state == PLUG_STUCK && callback == VITALS_NONE)
+			plug_moves_again(p);
 		return;
 	}
 	vitals_get_topic(p->vitals, topic);

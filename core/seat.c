@@ -16,6 +16,7 @@
 #define CREDIT_BYTES (1u << 20)   /* the same in bytes */
 #define RECEIVE_ROUND 32          /* bundles taken from one seat before the next is served */
 #define LOG_LINES 6000u           /* a minute */
+#define GAP_LINES 60u             /* the same, of everyone's gaps together */
 
 static bool
 seat_wants(void *arg, const char *topic)
@@ -283,6 +284,7 @@ static void
 seat_report_gap(struct seat *s, const struct reader_item *gap)
 {
 	struct hub *h = s->hub;
+	uint32_t left_out;
 
 	s->gaps++;
 	s->lost += gap->lost;
@@ -290,10 +292,11 @@ seat_report_gap(struct seat *s, const struct reader_item *gap)
 		hub_rewind(h, gap->topic);
 	if (strncmp(gap->topic->name, "core/", 5) == 0)
 		return;
-	if ((gap->topic->flags & MK_TOPIC_RELIABLE) != 0)
-		log_warn("bus", "gap  plugin=%s topic=%s from=%llu lost=%llu", s->name,
+	if ((gap->topic->flags & MK_TOPIC_RELIABLE) != 0 &&
+	    log_allowed(&h->complaint, GAP_LINES, &left_out))
+		log_warn("bus", "gap  plugin=%s topic=%s from=%llu lost=%llu left_out=%u", s->name,
 			 gap->topic->name, (unsigned long long)gap->seq,
-			 (unsigned long long)gap->lost);
+			 (unsigned long long)gap->lost, left_out);
 	mk_writer_reset(&h->writer);
 	mk_put_map(&h->writer, 4);
 	mk_kv_str(&h->writer, "subscriber", s->name);

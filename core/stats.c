@@ -253,7 +253,8 @@ core_write_stats(struct core *c, mk_writer *w)
 	mk_kv_u64(w, "replayed", outside.replayed);
 	mk_kv_u64(w, "requests", outside.requests);
 	mk_kv_u64(w, "refused", outside.refused);
-	mk_kv_map(w, "calls", 1);
+	mk_kv_map(w, "calls", 2);
 	mk_kv_u64(w, "open", c->hub->call_count);
+	mk_kv_u64(w, "timeouts", c->hub->call_timeouts);
 	mk_kv_u64(w, "log_dropped", log_dropped());
 }

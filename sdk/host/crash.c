@@ -35,6 +35,13 @@ crash_write(const char *name)
 	close(fd);
 }
 
+void
+crash_forget(void)
+{
+	if (crash_record[0] != '\0')
+		(void)unlink(crash_record);
+}
+
 static void
 crash_say(const char *text)
 {

@@ -14,8 +14,10 @@
 void crash_init(const char *record);
 /* The instance that this thread runs, for the record; NULL = none. [any thread] */
 void crash_set_instance(const char *name);
-/* Write a record now: an instance that is stuck for good. */
+/* Write a record now: an instance that is stuck, perhaps for good. */
 void crash_write(const char *name);
+/* It is not after all. */
+void crash_forget(void);
 /* The instance that a former run crashed in, and forget it. */
 bool crash_take(const char *record, char *name, size_t cap);
 

@@ -165,6 +165,10 @@ bool inst_is_here(const struct inst *in); /* is this the instance's own thread? 
 void inst_wake(struct inst *in);          /* [any]; lock held */
 /* Send what may be sent. Instance thread. */
 void inst_flush(struct inst *in);
+void inst_say_state(struct inst *in, uint8_t state, mk_result result, const char *text);
+void inst_say_ack(struct inst *in); /* when it is time for one */
+/* A message was delivered: from now on it is done, or waits for its ack. */
+void inst_handed_over(struct inst *in, const struct wire_msg *m);
 /* False: not a topic that is acknowledged by hand. */
 bool inst_ack(struct inst *in, const char *topic, uint64_t seq);
 /* Report a broken rule to the hub. [any] */

@@ -156,6 +156,31 @@ class InsideOfTheDaemon(unittest.TestCase):
             self.assertIsNone(d.find_log("took the last run down", before))
             self.assertEqual(d.plugin("blocks")["isolation"], "inproc")
 
+    def test_disabled_while_it_is_blocked_it_stops_when_it_moves_again(self):
+        blocks = bad("block", "inproc", where="message", time="3s", more=STUCK)
+        with Company({"blocks": blocks}) as d:
+            d.wait_state("blocks", "stuck")
+            with self.assertRaisesRegex(Refused, "blocks is stuck: blocked in on_msg"):
+                d.ask("disable", name="blocks")
+            d.wait_state("blocks", "disabled")
+            d.lost_nothing(self)
+            self.assertEqual(d.stop(STOP_SECONDS), 0)
+
+    def test_in_create_for_a_while(self):
+        with Company({"starts": bad("block", "inproc", where="create", time="2s", more=SHORT)}) as d:
+            d.wait_state("starts", "stuck")
+            d.wait_state("starts", "running")
+            d.lost_nothing(self)
+            self.assertEqual(d.stop(STOP_SECONDS), 0)
+
+    def test_in_create_for_a_while_and_then_it_fails(self):
+        with Company({"fails": bad("block", "inproc", where="create", time="2s", refuse=True,
+                                   more=SHORT)}) as d:
+            d.wait_state("fails", "stuck")
+            d.wait_log("plugin fails: backoff: create failed: input or output failed")
+            d.lost_nothing(self)
+            self.assertIn(d.stop(STOP_SECONDS), (0, 1))  # it may be in create again
+
     def test_in_create(self):
         with Company({"blocks": bad("block", "inproc", where="create", more=SHORT)}) as d:
             self.assertEqual(d.wait_state("blocks", "stuck")["reason"], "did not start in time")

@@ -22,7 +22,7 @@ static mk_result
 create(const mk_host *host, void **self)
 {
 	block(host, "create");
-	return bad_create(host, self);
+	return host->opt_int(host, "refuse") ? MK_EIO : bad_create(host, self);
 }
 
 static mk_result
@@ -63,6 +63,7 @@ static const char *const places[] = { "create", "start", "message", "stop", "des
 static const mk_option options[] = {
 	{ .name = "where", .type = MK_OPT_ENUM, .choices = places, .flags = MK_OPT_REQUIRED },
 	{ .name = "time", .type = MK_OPT_DURATION, .max = 60000000, .dflt = "0s" },
+	{ .name = "refuse", .type = MK_OPT_BOOL, .dflt = "false" },
 	{ .name = "busy", .type = MK_OPT_BOOL, .dflt = "false" },
 	{ .name = NULL },
 };

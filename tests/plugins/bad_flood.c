@@ -4,6 +4,8 @@
  */
 #include "bad.h"
 
+#include <stdio.h>
+
 #define EVERY_US 1000
 #define AT_ONCE 4096
 #define BODY 1024
@@ -48,13 +50,15 @@ on_timer(void *self, uint32_t id)
 		flood_publish(b);
 	for (int i = 0; i < AT_ONCE && bad_is(b->host, "log"); i++)
 		b->host->log(b->host, MK_LOG_WARN, "look at me");
+	for (int i = 0; i < AT_ONCE && bad_is(b->host, "output"); i++)
+		(void)fputs("look at me\n", stderr);
 	for (int i = 0; i < AT_ONCE && bad_is(b->host, "numbers"); i++)
 		b->host->gauge(b->host, "number", i);
 }
 
 static const mk_topic publishes[] = { { .name = "bad/flood", .flags = MK_TOPIC_RELIABLE },
 				      { .name = NULL } };
-static const char *const places[] = { "bus", "log", "numbers", NULL };
+static const char *const places[] = { "bus", "log", "output", "numbers", NULL };
 static const mk_option options[] = {
 	{ .name = "where", .type = MK_OPT_ENUM, .choices = places, .dflt = "bus" },
 	{ .name = NULL },
