@@ -70,6 +70,12 @@ client_close(struct client *k)
 	*k = (struct client){ .ctl = k->ctl, .fd = -1 };
 }
 
+static size_t
+client_waiting(const struct client *k)
+{
+	return k->out.len - k->out_at;
+}
+
 static void
 client_flush(struct client *k)
 {
@@ -77,19 +83,24 @@ client_flush(struct client *k)
 		ssize_t n = send(k->fd, k->out.data + k->out_at, k->out.len - k->out_at,
 				 MSG_NOSIGNAL | MSG_DONTWAIT);
 
-		if (n == -1 && errno == EAGAIN) {
-			loop_watch_events(k->watch, LOOP_READ | LOOP_WRITE);
-			return;
-		}
+		if (n == -1 && errno == EAGAIN)
+			break;
 		if (n <= 0) {
 			client_close(k);
 			return;
 		}
 		k->out_at += (size_t)n;
 	}
-	wire_clear(&k->out);
-	k->out_at = 0;
-	loop_watch_events(k->watch, LOOP_READ);
+	if (client_waiting(k) == 0) {
+		wire_clear(&k->out);
+		k->out_at = 0;
+	} else if (k->out_at > OUT_HIGH) { /* a slow reader may never take all of it */
+		wire_drop(&k->out, k->out_at);
+		k->out_at = 0;
+	}
+	/* Who does not read its answers asks no more. */
+	loop_watch_events(k->watch, (client_waiting(k) < OUT_HIGH ? LOOP_READ : 0) |
+					(client_waiting(k) > 0 ? LOOP_WRITE : 0));
 }
 
 /* The map in ctl->writer, as one answer. */
@@ -125,7 +136,10 @@ client_answer(struct client *k, uint32_t id, mk_result result, const char *error
 		mk_put_raw(w, data, len);
 	else
 		mk_put_map(w, 0);
-	client_send(k);
+	if (mk_writer_end(w) != MK_OK)
+		client_answer(k, id, MK_EFORMAT, "the answer could not be written", NULL, 0);
+	else
+		client_send(k);
 }
 
 /* ---------------------------------------------------------- later answers -- */
@@ -290,7 +304,7 @@ stream_pump(struct client *k)
 	enum reader_found found = READER_NOTHING;
 	struct reader_item item;
 
-	while (k->fd != -1 && s->on && k->out.len - k->out_at < OUT_HIGH) {
+	while (k->fd != -1 && s->on && client_waiting(k) < OUT_HIGH) {
 		struct wire_out *frames = &k->ctl->frames;
 		uint32_t n = 0;
 
@@ -323,10 +337,16 @@ control_tail(struct client *k, uint32_t id, const mk_val *request)
 	struct hub *h = k->ctl->core->hub;
 	bool retained = false;
 
-	*s = (struct stream_state){ .on = true, .id = id, .left = UINT64_MAX };
-	for (uint32_t i = 0; i < mk_count(topics) && s->topic_count < TOPICS_MAX_TAIL; i++)
-		if (mk_copy_str(mk_at(topics, i), s->topics[s->topic_count], sizeof(s->topics[0])))
-			s->topic_count++;
+	*s = (struct stream_state){ .id = id, .left = UINT64_MAX };
+	while (s->topic_count < TOPICS_MAX_TAIL &&
+	       mk_copy_str(mk_at(topics, s->topic_count), s->topics[s->topic_count],
+			   sizeof(s->topics[0])))
+		s->topic_count++;
+	if (s->topic_count < mk_count(topics)) {
+		client_answer(k, id, MK_EINVAL, "\"topics\" are names, at most 16", NULL, 0);
+		return;
+	}
+	s->on = true;
 	reader_init(&s->reader, &h->stream, stream_wants, s);
 	if (mk_get_bool(mk_find(request, "retained"), &retained) && retained) {
 		for (uint32_t i = 0; i < h->stream.topics.count; i++) {
@@ -406,6 +426,8 @@ client_room(struct client *k)
 
 	if (k->in_len < k->in_cap)
 		return true;
+	if (cap > REQUEST_MAX && k->in_cap < REQUEST_MAX + 4)
+		cap = REQUEST_MAX + 4;
 	in = cap > REQUEST_MAX + 4 ? NULL : realloc(k->in, cap);
 	if (in == NULL)
 		return false;
@@ -414,12 +436,38 @@ client_room(struct client *k)
 	return true;
 }
 
+/* The requests that are there, unless too many answers wait. */
+static void
+client_serve(struct client *k)
+{
+	size_t at = 0;
+
+	while (k->in_len - at >= 4 && client_waiting(k) < OUT_HIGH) {
+		const uint8_t *p = k->in + at;
+		size_t len =
+		    (size_t)p[0] | (size_t)p[1] << 8 | (size_t)p[2] << 16 | (size_t)p[3] << 24;
+
+		if (len > REQUEST_MAX) {
+			client_close(k);
+			return;
+		}
+		if (k->in_len - at < 4 + len)
+			break;
+		client_request(k, p + 4, len);
+		if (k->fd == -1)
+			return;
+		at += 4 + len;
+	}
+	k->in_len -= at;
+	if (at > 0)
+		memmove(k->in, k->in + at, k->in_len);
+}
+
 static void
 client_on_ready(void *arg, uint32_t events)
 {
 	struct client *k = arg;
-	ssize_t n = -1;
-	uint32_t len;
+	ssize_t n = 0;
 
 	if ((events & LOOP_WRITE) != 0)
 		client_flush(k);
@@ -427,28 +475,10 @@ client_on_ready(void *arg, uint32_t events)
 		return;
 	if (client_room(k))
 		n = recv(k->fd, k->in + k->in_len, k->in_cap - k->in_len, MSG_DONTWAIT);
-	if (n == -1 && errno == EAGAIN && client_room(k))
-		return;
-	if (n <= 0) {
+	if (n > 0)
+		k->in_len += (size_t)n;
+	else if (n == 0 || errno != EAGAIN)
 		client_close(k);
-		return;
-	}
-	k->in_len += (size_t)n;
-	while (k->fd != -1 && k->in_len >= 4) {
-		len = (uint32_t)k->in[0] | (uint32_t)k->in[1] << 8 | (uint32_t)k->in[2] << 16 |
-		      (uint32_t)k->in[3] << 24;
-		if (len > REQUEST_MAX) {
-			client_close(k);
-			return;
-		}
-		if (k->in_len < 4 + (size_t)len)
-			return;
-		client_request(k, k->in + 4, len);
-		if (k->fd == -1)
-			return;
-		k->in_len -= 4 + (size_t)len;
-		memmove(k->in, k->in + 4 + len, k->in_len);
-	}
 }
 
 static void
@@ -477,9 +507,11 @@ control_on_accept(void *arg, uint32_t events)
 void
 control_pump(struct control *ctl)
 {
-	for (struct client *k = ctl->clients; k < ctl->clients + CLIENTS_MAX; k++)
-		if (k->fd != -1 && k->stream.on)
+	for (struct client *k = ctl->clients; k < ctl->clients + CLIENTS_MAX; k++) {
+		client_serve(k);
+		if (k->stream.on)
 			stream_pump(k);
+	}
 }
 
 mk_result

@@ -13,7 +13,7 @@
 mk_result control_lock(const char *run_dir, mk_err *err);
 mk_result control_new(struct control **out, struct core *c, const char *run_dir, mk_err *err);
 void control_free(struct control *ctl); /* takes NULL */
-/* After each round: bring what is new to clients that follow the bus. */
+/* After each round: answer what was read, bring what is new to clients that follow the bus. */
 void control_pump(struct control *ctl);
 
 #endif

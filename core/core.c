@@ -115,7 +115,7 @@ core_open(struct core *c, mk_err *err)
 		return rc;
 	core_clean_run(s);
 	snprintf(path, sizeof(path), "%s/crash", s->run_dir);
-	if (crash_take(path, c->moved, sizeof(c->moved)))
+	if (crash_take(path, c->moved, sizeof(c->moved)) && plan_find(c->plan, c->moved) != NULL)
 		log_warn("core", "plugin %s took the last run down: it gets a process of its own",
 			 c->moved);
 	crash_init(path);
@@ -171,6 +171,7 @@ core_free(struct core *c)
 {
 	if (c == NULL)
 		return;
+	core_end_reload(c);
 	control_free(c->control);
 	while (c->plugs != NULL)
 		plug_free(c->plugs);

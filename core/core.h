@@ -45,6 +45,8 @@ mk_result core_reload(struct core *c, bool dry_run,
 		      void (*done)(void *arg, bool good, bool changed, uint32_t count,
 				   const char *const *lines),
 		      void *arg);
+/* Wait for one that is under way, and change nothing. */
+void core_end_reload(struct core *c);
 
 /* What it looks like, as one msgpack map each. */
 void core_write_status(struct core *c, mk_writer *w);

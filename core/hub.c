@@ -322,6 +322,8 @@ hub_admit(struct hub *h, struct seat *from, const char *topic, uint32_t flags, u
 	h->dirty = true;
 	if (number > 0 && from->admitted < number)
 		from->admitted = number;
+	if ((flags & WIRE_PUB_AGAIN) != 0 && number >= from->again_to)
+		from->again_to = 0;
 	if ((t->flags & MK_TOPIC_RETAINED) != 0)
 		topic_keep(t, e);
 	if (h->watch_entry != NULL)
@@ -356,6 +358,7 @@ hub_send_rewinds(struct hub *h)
 		}
 		s->rewind_due = false;
 		s->rewound_us = now;
+		s->again_to = s->admitted;
 		wire_begin(&s->control, WIRE_REWIND);
 		wire_u64(&s->control, s->committed);
 		wire_end(&s->control);

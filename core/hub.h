@@ -103,7 +103,8 @@ struct seat {
 	uint32_t topics, calls; /* that it has made, and that are open */
 	uint32_t core_calls;    /* within the second that began then */
 	uint64_t core_calls_us;
-	bool rewind_due; /* a subscriber lost messages of its durable topics */
+	bool rewind_due;   /* a subscriber lost messages of its durable topics */
+	uint64_t again_to; /* it is sending again, up to this number; 0 = is not */
 
 	/* counters, since the daemon started */
 	uint64_t in_messages, out_messages, refused, duplicates, gaps, lost, throttled;

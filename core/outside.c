@@ -159,7 +159,7 @@ replay_retained(struct outside *o, struct replay *r, const struct topic *t)
 	for (uint32_t i = 0; i < t->kept_count; i++)
 		outside_send_entry(o, r->prefix, t->kept[i], MK_MSG_RETAINED | MK_MSG_REPLAYED);
 	if (t->kept_lost > 0)
-		outside_send_note(o, r, "lost", t->kept_lost, t->kept[t->kept_count - 1]->seq + 1,
+		outside_send_note(o, r, "lost", t->kept_lost, t->seq + 1 - t->kept_lost,
 				  MK_MSG_GAP);
 	outside_send_note(o, r, "end", t->seq + 1, t->seq + 1, 0);
 }

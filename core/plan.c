@@ -107,6 +107,10 @@ plan_audit(struct plan_item *item, mk_problems *problems)
 	mk_err err = { 0 };
 	mk_result rc;
 
+	if (s->path == NULL) {
+		plan_problem(item, problems, "its file was not found");
+		return false;
+	}
 	if (stat(s->path, &st) == 0)
 		item->file_mark = (uint64_t)st.st_ino * 31 + (uint64_t)st.st_mtim.tv_sec * 1000003 +
 				  (uint64_t)st.st_mtim.tv_nsec + (uint64_t)st.st_size;
@@ -141,15 +145,6 @@ plan_complete_all(struct plan_item **items, uint32_t count, mk_problems *problem
 		if (items[i]->manifest->has_check)
 			some[n++] = items[i];
 	plan_probe(some, n, "--check", plan_take_check, problems);
-}
-
-mk_result
-plan_complete(struct plan *plan, struct plan_item *item, mk_problems *problems)
-{
-	(void)plan;
-	if (item->manifest == NULL)
-		plan_complete_all(&item, 1, problems);
-	return mk_problems_count(problems) > 0 ? MK_EINVAL : MK_OK;
 }
 
 /* ---------------------------------------------------------- the whole plan -- */
@@ -227,6 +222,30 @@ plan_check(struct plan *p, mk_problems *problems)
 		}
 }
 
+static void
+plan_forget(struct plan_item *item)
+{
+	mk_manifest_free(item->manifest);
+	mk_values_free(item->values);
+	free(item->told);
+	free(item->body);
+	*item = (struct plan_item){ .settings = item->settings };
+}
+
+mk_result
+plan_complete(struct plan *plan, struct plan_item *item, mk_problems *problems)
+{
+	if (item->manifest != NULL)
+		return MK_OK;
+	plan_complete_all(&item, 1, problems);
+	if (mk_problems_count(problems) == 0)
+		plan_check(plan, problems);
+	if (mk_problems_count(problems) == 0)
+		return MK_OK;
+	plan_forget(item); /* or it would pass as complete the next time */
+	return MK_EINVAL;
+}
+
 struct plan *
 plan_prepare(const char *file, const char *const *builtin_dirs, mk_problems *problems)
 {
@@ -272,12 +291,8 @@ plan_unref(struct plan *p)
 {
 	if (p == NULL || --p->refs > 0)
 		return;
-	for (uint32_t i = 0; p->items != NULL && i < p->settings->plugin_count; i++) {
-		mk_manifest_free(p->items[i].manifest);
-		mk_values_free(p->items[i].values);
-		free(p->items[i].told);
-		free(p->items[i].body);
-	}
+	for (uint32_t i = 0; p->items != NULL && i < p->settings->plugin_count; i++)
+		plan_forget(&p->items[i]);
 	free(p->items);
 	settings_free(p->settings);
 	free(p);

@@ -64,6 +64,7 @@ plug_set_state(struct plug *p, enum plug_state state, const char *reason)
 		log_error("core", "plugin %s: from %s to %s is not a step of its life", p->name,
 			  plug_state_text(p->state), plug_state_text(state));
 	snprintf(p->reason, sizeof(p->reason), "%s", reason);
+	wire_clean(p->reason);
 	if (p->state != state || reason[0] != '\0')
 		log_write(state == PLUG_QUARANTINED || state == PLUG_STUCK ? MK_LOG_ERROR
 			  : state == PLUG_BACKOFF                          ? MK_LOG_WARN
@@ -177,6 +178,7 @@ plug_poison(struct plug *p, int signal)
 	}
 	p->poison_order = 0;
 	vitals_get_topic(p->vitals, topic);
+	wire_clean(topic);
 	log_error(
 	    "core",
 	    "plugin %s: crashed twice on the same message, which is skipped  topic=%s seq=%llu",
@@ -246,7 +248,9 @@ plug_on_ended(struct plug *p)
 		return;
 	}
 	seat_park(p->seat, true);
-	plug_set_state(p, PLUG_DISABLED, stopped ? p->reason : text);
+	if (stopped)
+		snprintf(text, sizeof(text), "%s", p->reason);
+	plug_set_state(p, PLUG_DISABLED, text);
 }
 
 static void
@@ -524,6 +528,17 @@ plug_is_over(struct plug *p)
 	return seat_is_quiet(p->seat) || clock_now_us() - p->ended_us > QUIET_US;
 }
 
+/* Who has not been told to stop has no business saying that it has. */
+static void
+plug_check_claims(struct plug *p)
+{
+	if ((p->ev_stopped && (p->state == PLUG_STARTING || p->state == PLUG_RUNNING)) ||
+	    (p->ev_failed && p->state == PLUG_RUNNING)) {
+		p->ev_stopped = p->ev_failed = false;
+		plug_kill(p, "said that it had ended, unasked");
+	}
+}
+
 void
 plug_round(struct plug *p)
 {
@@ -533,6 +548,7 @@ plug_round(struct plug *p)
 	}
 	if (p->ev_running)
 		plug_on_running(p);
+	plug_check_claims(p);
 	if (p->ev_failed && !p->tried && !p->ev_ended) {
 		p->tried = true;
 		plug_on_failed(p);
@@ -542,6 +558,7 @@ plug_round(struct plug *p)
 		if (p->ev_text[0] != '\0') {
 			snprintf(p->misbehaviour, sizeof(p->misbehaviour), "left behind: %.200s",
 				 p->ev_text);
+			wire_clean(p->misbehaviour);
 			p->misbehaved++;
 			log_warn("core", "plugin %s: %s", p->name, p->misbehaviour);
 		}

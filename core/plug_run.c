@@ -111,7 +111,8 @@ plug_on_child_end(void *arg, int status, long max_rss_kib)
 	p->end_status = status;
 	/* The kernel refused it memory, and it did not cope. */
 	if (status != 0 && p->killed_for == NULL && limit > 0 &&
-	    (uint64_t)max_rss_kib * 1024 > limit - limit / 8)
+	    (atomic_load(&p->vitals->no_memory) != 0 ||
+	     (uint64_t)max_rss_kib * 1024 > limit - limit / 8))
 		p->killed_for = "memory limit reached";
 }
 

@@ -235,6 +235,15 @@ reload_on_prepared(void *arg, uint32_t events)
 	reload_end(r);
 }
 
+void
+core_end_reload(struct core *c)
+{
+	if (c->reload == NULL)
+		return;
+	c->reload->dry_run = true;
+	reload_on_prepared(c->reload, 0);
+}
+
 static void *
 reload_prepare(void *arg)
 {

@@ -15,7 +15,6 @@
 #define CREDIT 1024u              /* messages a publisher may be ahead */
 #define CREDIT_BYTES (1u << 20)   /* the same in bytes */
 #define RECEIVE_ROUND 32          /* bundles taken from one seat before the next is served */
-#define LOG_LINES 6000u           /* a minute */
 #define GAP_LINES 60u             /* the same, of everyone's gaps together */
 
 static bool
@@ -506,15 +505,12 @@ seat_on_log(struct seat *s, struct wire_in *r)
 {
 	uint8_t level = wire_get_u8(r);
 	char area[MK_ID_MAX + 8];
-	uint32_t len, left_out;
+	uint32_t len;
 	const uint8_t *p = wire_get_rest(r, &len);
 
-	if (p == NULL || level > log_level() || !log_allowed(&s->log_limit, LOG_LINES, &left_out))
-		return;
-	if (left_out > 0)
-		log_warn("bus", "%s logged too much  left_out=%u", s->name, left_out);
 	snprintf(area, sizeof(area), "plugin %s", s->name);
-	log_write(level, area, "%.*s", (int)len, (const char *)p);
+	if (p != NULL)
+		log_plugin(&s->log_limit, level, area, (const char *)p, len);
 }
 
 static void
@@ -654,7 +650,9 @@ seat_on_in_peers(void *arg, uint32_t events)
 	struct seat *s = arg;
 
 	(void)events;
-	link_peers_seen(s->in); /* wakes the loop, for seat_is_quiet */
+	link_peers_seen(s->in); /* also wakes the loop, for seat_is_quiet */
+	if (link_peers(s->in) == 0 && s->started)
+		s->hub->events.lost_link(s->owner);
 }
 
 bool
@@ -672,6 +670,8 @@ seat_attach(struct seat *s, struct link *out, struct link *in, mk_err *err)
 	s->sent_before = s->sent_order;
 	s->here = s->started = s->running = s->draining = s->said_stop = false;
 	s->bundles_sent = s->bundles_received = s->bytes_unreceived = 0;
+	/* Whoever sat here before may have ended in the middle of it. */
+	s->rewind_due = s->rewind_due || s->again_to > s->committed;
 	s->credit = s->credit_bytes = s->used = s->used_bytes = s->tokens = 0;
 	s->tokens_us = loop_now_us(s->hub->loop);
 	s->in_watch = loop_watch(s->hub->loop, link_fd(in), LOOP_READ, seat_on_in, s);

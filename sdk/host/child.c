@@ -123,7 +123,7 @@ static void
 child_flush_line(struct child *c)
 {
 	if (c->line_len > 0)
-		log_info(c->area, "%.*s", (int)c->line_len, c->line);
+		log_plugin(&c->log_limit, MK_LOG_INFO, c->area, c->line, c->line_len);
 	c->line_len = 0;
 }
 

@@ -11,6 +11,7 @@
 
 #include <meshkern/err.h>
 
+#include "log.h"
 #include "loop.h"
 
 #define CHILD_CONFIG_FD 3 /* what the host reads or writes, by its mode */
@@ -25,6 +26,7 @@ struct child {
 	char area[48]; /* for the log */
 	char line[1024];
 	size_t line_len;
+	struct log_limit log_limit;
 	void (*on_end)(void *arg, int status, long max_rss_kib);
 	void *arg;
 };

@@ -15,6 +15,7 @@
 
 #define ROUND 256u         /* records delivered before timers and descriptors have their turn */
 #define REPORT_US 1000000u /* numbers and outbox figures */
+#define LEAVE_US 2000000u  /* how long it may take what was published before the stop */
 #define BYE_US 2000000u    /* how long the hub may take to say it */
 
 static _Thread_local struct inst *inst_current;
@@ -186,10 +187,8 @@ inst_on_options(struct inst *in, struct wire_in *r)
 static void
 inst_end(struct inst *in, uint8_t state, mk_result result, const char *text)
 {
-	char left[256] = "";
-
 	in->stopping = true;
-	inst_join(in, left, sizeof(left));
+	inst_join(in, in->left, sizeof(in->left));
 	inst_run_posts(in);
 	inst_say_ack(in);
 	inst_flush(in);
@@ -199,9 +198,35 @@ inst_end(struct inst *in, uint8_t state, mk_result result, const char *text)
 	inst_leave(in);
 	in->self = NULL;
 	in->started = false;
-	inst_host_fini(in, left, sizeof(left));
+	inst_host_fini(in, in->left, sizeof(in->left));
 	in->stopped = true;
-	inst_say_state(in, state, result, text != NULL ? text : left);
+	if (state == WIRE_STATE_STOPPED) {
+		in->leave_by = clock_now_us() + LEAVE_US;
+		return;
+	}
+	if (in->left[0] != '\0')
+		inst_misbehaved(in, "left behind: %s", in->left);
+	inst_say_state(in, state, result, text);
+}
+
+/* What publish() has accepted goes to the hub first, or it is told how much of it did not. */
+static bool
+inst_has_left(struct inst *in)
+{
+	size_t len = strlen(in->left);
+	uint32_t queued;
+
+	pthread_mutex_lock(&in->lock);
+	queued = in->queued;
+	pthread_mutex_unlock(&in->lock);
+	if (in->leave_by == 0 || (queued > 0 && clock_now_us() < in->leave_by))
+		return in->leave_by == 0;
+	if (queued > 0)
+		snprintf(in->left + len, sizeof(in->left) - len,
+			 "%s%u messages that the bus did not take", len > 0 ? ", " : "", queued);
+	in->leave_by = 0;
+	inst_say_state(in, WIRE_STATE_STOPPED, MK_OK, in->left);
+	return true;
 }
 
 static void
@@ -253,7 +278,7 @@ inst_is_gated(struct inst *in)
 	pthread_mutex_lock(&in->lock);
 	gated = in->queued > INST_QUEUE / 2 || in->queue.len - in->queue_at > INST_QUEUE_BYTES / 2;
 	pthread_mutex_unlock(&in->lock);
-	return gated || in->unacked_count == INST_UNACKED;
+	return (gated && !in->stop_seen) || in->unacked_count == INST_UNACKED;
 }
 
 static void
@@ -355,6 +380,9 @@ inst_at_once(struct inst *in, uint8_t kind, struct wire_in *r)
 		if (in->outbox != NULL)
 			inst_on_outbox(in, kind, wire_get_u64(r));
 		return true;
+	case WIRE_STOP:
+		in->stop_seen = true;
+		return false;
 	case WIRE_BYE:
 		in->bye = true;
 		return true;
@@ -608,10 +636,12 @@ inst_run(const struct inst_config *config, mk_err *err)
 		inst_flush(in);
 		if (in->first != NULL && !inst_is_gated(in))
 			loop_hurry(in->loop);
-		if (in->stopped && bye_by == UINT64_MAX) {
+		if (!in->stopped)
+			continue;
+		if (inst_has_left(in) && bye_by == UINT64_MAX)
 			bye_by = clock_now_us() + BYE_US;
-			loop_timer_set(in->flush_timer, bye_by);
-		}
+		if (in->bundle.len == 0) /* else it is set already, to try again */
+			loop_timer_set(in->flush_timer, in->leave_by != 0 ? in->leave_by : bye_by);
 	}
 	inst_current = NULL;
 	inst_close(in);

@@ -22,6 +22,7 @@
 #include <meshkern/options.h>
 
 #include "link.h"
+#include "log.h"
 #include "loop.h"
 #include "outbox.h"
 #include "vitals.h"
@@ -123,6 +124,10 @@ struct inst {
 	int wake_fd;
 	char thread_name[16];
 	bool started, stopping, stopped, bye;
+	bool stop_seen; /* WIRE_STOP has arrived, and waits for its turn */
+	uint64_t
+	    leave_by;   /* stopped: when it says so, whatever the hub has not taken; 0 = it has */
+	char left[256]; /* what the plugin left behind */
 
 	struct inst_bundle *first, **last; /* to be delivered */
 	uint64_t bundles, bundles_told;    /* received and finished */
@@ -146,6 +151,7 @@ struct inst {
 	pthread_mutex_t lock;  /* guards what follows; a leaf, never held over a callback */
 	struct wire_out ready; /* records that need no credit */
 	size_t log_waiting;    /* bytes of log lines in it */
+	struct log_limit log_limit;
 	struct wire_out queue; /* WIRE_PUB records */
 	size_t queue_at;       /* sent up to here */
 	uint32_t queued;

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "clock.h"
+#include "crash.h"
 #include "inst.h"
 #include "log.h"
 
@@ -42,7 +43,7 @@ host_log(const mk_host *h, int32_t level, const char *line)
 		char area[MK_ID_MAX + 8];
 
 		snprintf(area, sizeof(area), "plugin %s", in->config.name);
-		log_write(level, area, "%s", line);
+		log_plugin(&in->log_limit, level, area, line, len);
 		return;
 	}
 	pthread_mutex_lock(&in->lock);
@@ -320,7 +321,9 @@ host_thread(void *arg)
 	struct inst_thread *t = arg;
 
 	pthread_setname_np(pthread_self(), t->name);
+	crash_set_instance(t->inst->config.name);
 	t->fn(t->arg);
+	crash_set_instance(NULL);
 	return NULL;
 }
 

@@ -264,3 +264,15 @@ log_allowed(struct log_limit *limit, uint32_t burst, uint32_t *left_out)
 	pthread_mutex_unlock(&sink.lock);
 	return allowed;
 }
+
+void
+log_plugin(struct log_limit *limit, int32_t level, const char *area, const char *text, size_t len)
+{
+	uint32_t left_out;
+
+	if (level > log_level() || !log_allowed(limit, LOG_PLUGIN_LINES, &left_out))
+		return;
+	if (left_out > 0)
+		log_warn(area, "wrote too many lines  left_out=%u", left_out);
+	log_write(level, area, "%.*s", len < LINE_BYTES ? (int)len : LINE_BYTES, text);
+}

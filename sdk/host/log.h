@@ -8,6 +8,7 @@
 #define MK_HOST_LOG_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include <meshkern/plugin.h>
@@ -39,5 +40,11 @@ struct log_limit {
 	uint32_t left_out;
 };
 bool log_allowed(struct log_limit *limit, uint32_t burst, uint32_t *left_out);
+
+/* A line that a plugin has written: LOG_PLUGIN_LINES of them a minute, so that it cannot fill the
+ * disk and hide what others say. */
+#define LOG_PLUGIN_LINES 6000u
+void log_plugin(struct log_limit *limit, int32_t level, const char *area, const char *text,
+		size_t len);
 
 #endif

@@ -240,6 +240,7 @@ host_run(void)
 	close(CHILD_CONFIG_FD);
 	close(CHILD_VITALS_FD);
 	crash_set_instance(job.name);
+	crash_tell_memory(&vitals->no_memory);
 	if (host_sandbox(&job, &arena, &landlock, &err) != MK_OK)
 		return host_fail("sandbox", err.text);
 	/* It died before its death was to be told. */

@@ -46,6 +46,7 @@ struct vitals {
 	_Atomic uint64_t posts_refused;
 	_Atomic uint64_t log_lost;
 	_Atomic uint64_t topic[8]; /* name of the message's topic, NUL-padded */
+	_Atomic int32_t no_memory; /* it crashed right after an allocation had failed */
 };
 
 static inline void

@@ -44,10 +44,11 @@ struct shape { /* one case */
 
 enum mode { REST, FLOOD, PACED };
 
-struct role { /* one instance */
+struct role { /* one instance, and what its plugin knows */
 	struct seat *seat;
 	mk_manifest *manifest;
 	const mk_plugin_desc *desc;
+	const mk_host *host;
 	struct vitals vitals;
 	pthread_t thread;
 	_Atomic bool ended;
@@ -76,35 +77,28 @@ static struct {
 
 /* ---------------------------------------------------------------- plugins -- */
 
-struct plugin {
-	const mk_host *host;
-	struct role *role;
-};
-
 static mk_result
 on_create(const mk_host *h, void **self)
 {
-	struct plugin *p = calloc(1, sizeof(*p));
+	struct role *r = rig.roles;
 
-	if (p == NULL)
-		return MK_ENOMEM;
-	*p = (struct plugin){ .host = h, .role = rig.roles };
-	while (strcmp(p->role->name, h->name(h)) != 0)
-		p->role++;
-	*self = p;
+	while (strcmp(r->name, h->name(h)) != 0)
+		r++;
+	r->host = h;
+	*self = r;
 	return MK_OK;
 }
 
 static void
 on_destroy(void *self)
 {
-	free(self);
+	(void)self;
 }
 
 static mk_result
 source_start(void *self)
 {
-	const mk_host *h = ((struct plugin *)self)->host;
+	const mk_host *h = ((struct role *)self)->host;
 
 	return h->timer(h, 1, PACE_US, PACE_US);
 }
@@ -125,7 +119,7 @@ source_publish(const mk_host *h)
 static void
 source_on_timer(void *self, uint32_t id)
 {
-	const mk_host *h = ((struct plugin *)self)->host;
+	const mk_host *h = ((struct role *)self)->host;
 	int mode = rig.mode;
 
 	(void)id;
@@ -143,7 +137,7 @@ source_on_timer(void *self, uint32_t id)
 static void
 sink_on_msg(void *self, const mk_msg *m)
 {
-	struct role *r = ((struct plugin *)self)->role;
+	struct role *r = self;
 	uint64_t received = r->received + 1;
 
 	if ((m->flags & MK_MSG_GAP) != 0 || m->seq != received || m->body_len != rig.body_len ||

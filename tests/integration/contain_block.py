@@ -204,9 +204,34 @@ class InsideOfTheDaemon(unittest.TestCase):
             self.assertEqual(d.stop(STOP_SECONDS), 1)
             d.wait_log("plugin blocks did not stop: stuck")
 
+    def crash_in_a_thread(self, where):
+        with Company({"threads": bad("thread", "inproc", where=where)}) as d:
+            self.assertEqual(d.ended(), -signal.SIGSEGV)
+            self.assertTrue(d.find_log(r"fatal signal SEGV in (plugin|thread) threads, backtrace:"))
+            before = d.mark()
+            d.start()
+            d.wait_log("plugin threads took the last run down: it gets a process", before)
+            d.wait_log("plugin threads: backoff: killed by SIGSEGV", before)
+            d.lost_nothing(self)
+
+    @unittest.skipIf(SANITIZED, "the sanitizer handles the signal")
+    def test_a_crash_in_a_thread_of_the_host_is_told_by_its_instance(self):
+        self.crash_in_a_thread("host-crash")
+
+    @unittest.skipIf(SANITIZED, "the sanitizer handles the signal")
+    def test_a_crash_in_a_thread_of_its_own_is_told_by_its_instance(self):
+        self.crash_in_a_thread("own-crash")
+
     @unittest.skipIf(SANITIZED, "the sanitizer handles the signal")
     def test_a_crash_takes_the_daemon_down_and_next_time_only_itself(self):
-        with Company({"crashes": bad("crash", "inproc", where="message")}) as d:
+        self.crash("crash")
+
+    @unittest.skipIf(SANITIZED, "the sanitizer handles the signal")
+    def test_a_stack_that_overflows_takes_the_daemon_down_and_next_time_only_itself(self):
+        self.crash("overflow")
+
+    def crash(self, how):
+        with Company({"crashes": bad("crash", "inproc", where="message", how=how)}) as d:
             self.assertEqual(d.ended(), -signal.SIGSEGV)
             self.assertTrue(d.find_log("fatal signal SEGV in plugin crashes, backtrace:"))
             self.assertTrue(d.find_log(r"/bad_crash\.so\("))

@@ -48,7 +48,7 @@ class DurableOutbox(unittest.TestCase):
                      "sink": numbers.plugin("durable_sink")}, bus=RING) as d:
             d.ask("disable", name="sink")
             row = d.wait_plugin("source", "refused", lambda p: (
-                p["outbox"] and p["outbox"]["refused"] > 0 and p["numbers"].get("EFULL", 0) > 0))
+                p["outbox"] and p["outbox"]["refused"] > 0 and p["numbers"].get("full", 0) > 0))
             size = numbers.folder_bytes(d, "outbox/source")
             held = numbers.count(d, "source")
             d.ask("enable", name="sink")

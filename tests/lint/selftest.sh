@@ -114,11 +114,11 @@ for part in cli/main a b c d e f h i; do
 	put "core/$part.c"
 	lines 799 >>"$tree/core/$part.c"
 done
-lines 599 >"$tree/core/g.c"
+lines 699 >"$tree/core/g.c"
 sed -i '1s|^|/* SPDX-License-Identifier: MIT */\n|' "$tree/core/g.c"
-passes 'a core of 7000 lines'
+passes 'a core of 7100 lines'
 echo 'int x;' >>"$tree/core/g.c"
-finds 'a core of 7001 lines' 'core/CMakeLists.txt:1: the core has 7001 lines; at most 7000 are allowed'
+finds 'a core of 7101 lines' 'core/CMakeLists.txt:1: the core has 7101 lines; at most 7100 are allowed'
 
 echo 'int x;' >"$tree/core/ring.c"
 finds 'no licence' 'core/ring.c:1: no SPDX line'

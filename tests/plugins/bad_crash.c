@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * Ends its process where its option says: by a wild pointer, by abort(), or quietly. What it
+ * Ends its process where its option says: by a wild pointer, by abort(), by an endless recursion, or quietly. What it
  * survives it publishes as bad/seen. Once there is a file "well" in its folder it behaves.
  */
 #define _GNU_SOURCE
@@ -9,6 +9,15 @@
 #include <stdio.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+
+static int
+overflow(volatile const char *above)
+{
+	volatile char room[4096];
+
+	room[0] = above == NULL ? 1 : *above;
+	return overflow(room) + room[0];
+}
 
 static mk_result
 crash(const mk_host *host, const char *where)
@@ -22,6 +31,8 @@ crash(const mk_host *host, const char *where)
 		return MK_EIO;
 	if (strcmp(host->opt_str(host, "how"), "abort") == 0)
 		abort();
+	if (strcmp(host->opt_str(host, "how"), "overflow") == 0)
+		return overflow(NULL);
 	if (strcmp(host->opt_str(host, "how"), "leave") == 0)
 		syscall(SYS_exit_group, 0); /* the audit refuses exit() */
 	bad_crash();
@@ -71,7 +82,7 @@ static const mk_topic publishes[] = { { .name = "bad/seen", .flags = MK_TOPIC_RE
 				      { .name = NULL } };
 static const char *const places[] = { "create", "start",   "message", "poison",
 				      "stop",   "destroy", NULL };
-static const char *const ways[] = { "crash", "abort", "leave", "refuse", NULL };
+static const char *const ways[] = { "crash", "abort", "overflow", "leave", "refuse", NULL };
 static const mk_option options[] = {
 	{ .name = "where", .type = MK_OPT_ENUM, .choices = places, .flags = MK_OPT_REQUIRED },
 	{ .name = "how", .type = MK_OPT_ENUM, .choices = ways, .dflt = "crash" },

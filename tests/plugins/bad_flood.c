@@ -56,6 +56,16 @@ on_timer(void *self, uint32_t id)
 		b->host->gauge(b->host, "number", i);
 }
 
+static void
+stop(void *self)
+{
+	struct bad *b = self;
+	char line[64];
+
+	(void)snprintf(line, sizeof(line), "accepted=%llu", (unsigned long long)b->count);
+	b->host->log(b->host, MK_LOG_INFO, line);
+}
+
 static const mk_topic publishes[] = { { .name = "bad/flood", .flags = MK_TOPIC_RELIABLE },
 				      { .name = NULL } };
 static const char *const places[] = { "bus", "log", "output", "numbers", NULL };
@@ -65,6 +75,7 @@ static const mk_option options[] = {
 };
 
 MK_EXPORT const mk_plugin_desc mk_plugin_v1 = {
-	MK_PLUGIN_HEAD,       BAD_ABOUT("bad-flood"), .publishes = publishes, .options = options,
-	.create = bad_create, .start = start,         .on_timer = on_timer,   .destroy = free,
+	MK_PLUGIN_HEAD,       BAD_ABOUT("bad-flood"), .publishes = publishes,
+	.options = options,   .create = bad_create,   .start = start,
+	.on_timer = on_timer, .stop = stop,           .destroy = free,
 };

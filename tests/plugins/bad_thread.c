@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * Leaves a thread behind: one of its own making, or one that the host started and that does not
- * care about stop().
+ * care about stop(). Or such a thread crashes.
  */
 #include "bad.h"
 
@@ -23,6 +23,21 @@ stay_thread(void *arg)
 	return NULL;
 }
 
+static void
+crash(void *arg)
+{
+	(void)arg;
+	bad_sleep(200000);
+	bad_crash();
+}
+
+static void *
+crash_thread(void *arg)
+{
+	crash(arg);
+	return NULL;
+}
+
 static mk_result
 start(void *self)
 {
@@ -30,6 +45,10 @@ start(void *self)
 	pthread_t thread;
 	int pipes[2];
 
+	if (bad_is(b->host, "host-crash"))
+		return b->host->spawn(b->host, "crasher", crash, NULL);
+	if (bad_is(b->host, "own-crash"))
+		return pthread_create(&thread, NULL, crash_thread, NULL) == 0 ? MK_OK : MK_EAGAIN;
 	if (bad_is(b->host, "host"))
 		return b->host->spawn(b->host, "stayer", stay, NULL);
 	if (bad_is(b->host, "descriptor"))
@@ -37,7 +56,7 @@ start(void *self)
 	return pthread_create(&thread, NULL, stay_thread, NULL) == 0 ? MK_OK : MK_EAGAIN;
 }
 
-static const char *const ways[] = { "own", "host", "descriptor", NULL };
+static const char *const ways[] = { "own", "host", "descriptor", "own-crash", "host-crash", NULL };
 static const mk_option options[] = {
 	{ .name = "where", .type = MK_OPT_ENUM, .choices = ways, .dflt = "own" },
 	{ .name = NULL },

@@ -16,6 +16,8 @@
 #define IPC_HEAD 9 /* 1, and the length in 64 bits, big-endian */
 #define RECORD_HEAD 5
 
+#define IN_ON_MSG 4
+
 /* Kinds of records, from the instance to the hub. */
 enum { STATE = 64, PUB = 65, NUMBER = 70, MISBEHAVED = 71 };
 
@@ -85,7 +87,7 @@ speak(int fd)
 	publish(fd, "bad/wire", "\x80", 1); /* and this one is right */
 }
 
-/* Half of it with ones, so that the numbers are great and the texts are no text. */
+/* Great numbers, texts that are no texts, and the claim that it is in on_msg. */
 static void
 scribble(void)
 {
@@ -100,6 +102,7 @@ scribble(void)
 	if (maps != NULL)
 		fclose(maps);
 	memset((void *)from, 0xff, to - from);
+	*(uint32_t *)from = IN_ON_MSG;
 	bad_crash();
 }
 

@@ -62,7 +62,11 @@ source_publish(struct source *s)
 		rc =
 		    s->host->publish(s->host, SOURCE_TOPIC, s->body.data, (uint32_t)s->body.len, 0);
 	if (rc != MK_OK) {
-		s->host->count(s->host, mk_result_name(rc) + strlen("MK_"), 1);
+		s->host->count(s->host,
+			       rc == MK_EFULL    ? "full"
+			       : rc == MK_EAGAIN ? "busy"
+						 : "failed",
+			       1);
 		return rc;
 	}
 	s->number++;

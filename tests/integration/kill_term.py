@@ -1,0 +1,68 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: MIT
+"""SIGTERM under load: everything published before arrives, nothing is left behind."""
+
+import os
+import subprocess
+import time
+import unittest
+
+import kill_numbers as numbers
+from daemon import BUILD, SECONDS, Daemon, main
+
+LAST_WORDS = 8000  # messages published in stop(), far more than the hub takes at once
+
+
+class Term(unittest.TestCase):
+    def test_a_stopped_daemon_has_brought_everything_to_everyone(self):
+        for source in "process", "inproc":
+            with Daemon({"source": numbers.plugin("kill_source", source, at_stop=LAST_WORDS),
+                         "sink": numbers.plugin("kill_sink", "process"),
+                         "other": numbers.plugin("kill_sink", "inproc")}) as d:
+                d.wait_state("sink", "running")
+                numbers.wait_count(d, "sink", 2000)
+                began = time.monotonic()
+                self.assertEqual(d.stop(), 0)
+                took = time.monotonic() - began
+                wanted = numbers.published(d, "source")
+                for sink in "sink", "other":
+                    self.assertEqual(numbers.in_order(self, d, sink, numbers.read(d, sink), wanted),
+                                     0, "something came twice")
+                self.assertEqual(os.listdir(f"{d.dir}/data/run/bus"), [])
+                self.assertFalse(os.path.exists(d.socket))
+                self.assertEqual([line for line in d.lines if "did not" in line], [])
+                print(f"SIGTERM at 3000 messages/s, publisher {source}: {len(wanted)} published, "
+                      f"{LAST_WORDS} of them in stop(), 0 lost, stopped in {took * 1e3:.0f} ms")
+                self.assertLess(took, 5)
+
+    def test_a_subscriber_that_was_behind_when_it_came_to_stop_gets_everything(self):
+        with Daemon({"source": numbers.plugin("kill_source", "inproc", rate=20000),
+                     "sink": numbers.plugin("kill_sink", "process", work="200us")}) as d:
+            lag = d.wait_plugin("sink", "behind", lambda p: p["lag"] > 3000)["lag"]
+            self.assertEqual(d.stop(), 0)
+            wanted = numbers.published(d, "source")
+            numbers.in_order(self, d, "sink", numbers.read(d, "sink"), wanted)
+            print(f"SIGTERM with a subscriber {lag} behind: {len(wanted)} published, 0 lost")
+
+    def test_one_data_folder_takes_one_daemon(self):
+        with Daemon({"sink": numbers.plugin("kill_sink")}) as d:
+            d.wait_state("sink", "running")
+            done = subprocess.run([f"{BUILD}/bin/meshkernd", "-c", d.file], cwd=d.dir, check=False,
+                                  capture_output=True, text=True, timeout=SECONDS)
+            self.assertEqual(done.returncode, 1)
+            self.assertIn(f"{d.dir}/data/run: another meshkernd is running here (pid {d.pid})",
+                          done.stderr)
+            # The first one has noticed nothing.
+            self.assertEqual(d.ask("status")["plugins"]["running"], 1)
+            d.ask("restart", name="sink")
+            # What a killed one leaves is no obstacle.
+            d.kill()
+            self.assertNotEqual(os.listdir(f"{d.dir}/data/run/bus"), [])
+            d.start()
+            d.wait_state("sink", "running")
+            self.assertEqual(d.stop(), 0)
+            self.assertEqual(os.listdir(f"{d.dir}/data/run/bus"), [])
+
+
+if __name__ == "__main__":
+    main()
