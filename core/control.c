@@ -459,8 +459,11 @@ client_serve(struct client *k)
 		at += 4 + len;
 	}
 	k->in_len -= at;
-	if (at > 0)
-		memmove(k->in, k->in + at, k->in_len);
+	if (at == 0)
+		return;
+	memmove(k->in, k->in + at, k->in_len);
+	/* A command begins something, and this round of plugins and bus is over. */
+	loop_hurry(k->ctl->core->loop);
 }
 
 static void

@@ -312,6 +312,7 @@ plug_new(struct core *c, struct plan *plan, struct plan_item *item, mk_err *err)
 	p->item = item;
 	snprintf(p->name, sizeof(p->name), "%s", item->settings->name);
 	p->state_us = clock_wall_us();
+	p->tried = true;
 	p->timer = loop_timer_new(c->loop, plug_on_deadline, p);
 	/* Those of the first configuration are waited for from the first message on. */
 	p->seat = seat_new(c->hub, p->name, p, c->plan == NULL);

@@ -48,7 +48,7 @@ struct plug {
 	bool wanted;       /* should be running */
 	bool restart;      /* start again once it has stopped */
 	bool remove;       /* no longer in the configuration: free once it has stopped */
-	bool tried;        /* the outcome of the last start is known */
+	bool tried;        /* the outcome of the last start is known, or there was none */
 
 	/* the process or thread that runs it */
 	uint32_t generation;

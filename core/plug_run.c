@@ -192,6 +192,11 @@ plug_sit_down(struct plug *p, char url_out[160], char url_in[160], mk_err *err)
 	rc = link_open(&out, LINK_PUB, 64, HUB_FRAME_MAX, err);
 	if (rc == MK_OK)
 		rc = link_open(&in, LINK_PULL, 64, HUB_FRAME_MAX, err);
+	if (rc == MK_OK && !p->inproc) {
+		/* Nobody yet: the process may come before its number is known here. */
+		link_expect_pid(out, UINT64_MAX);
+		link_expect_pid(in, UINT64_MAX);
+	}
 	address.url = url_out;
 	if (rc == MK_OK)
 		rc = link_listen(out, &address, err);

@@ -109,6 +109,8 @@ void
 crash_init(const char *record)
 {
 	static const int fatal[] = { SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT, SIGSYS };
+	static uint8_t stack[CRASH_STACK];
+	stack_t alternate = { .ss_sp = stack, .ss_size = sizeof(stack) };
 	struct sigaction action = { .sa_handler = crash_on_signal,
 				    .sa_flags = (int)SA_RESETHAND | SA_ONSTACK };
 	void *frames[1];
@@ -118,6 +120,7 @@ crash_init(const char *record)
 	/* The first call loads a library: not something to do in the handler. */
 	(void)backtrace(frames, 1);
 	sigemptyset(&action.sa_mask);
+	sigaltstack(&alternate, NULL);
 #if !defined(MK_ASAN) && !defined(MK_TSAN) /* they have better handlers */
 	for (size_t i = 0; i < sizeof(fatal) / sizeof(fatal[0]); i++)
 		sigaction(fatal[i], &action, NULL);

@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <meshkern/codec.h>
+
 #include "options_impl.h"
 
 #define PROBLEMS_KEPT 100u
@@ -60,16 +62,17 @@ problems_cut(char *text, size_t cap)
 	memcpy(text + end, "...", 4);
 }
 
-/* Append `text` with control bytes as \xNN. `to` has room for four times it. */
+/* Append `text` with control bytes, and what is not UTF-8, as \xNN. `to` has room for four times it. */
 static void
 problems_escape(char *to, const char *text)
 {
 	static const char hex[] = "0123456789abcdef";
+	bool utf8 = mk_utf8_valid(text, strlen(text));
 
 	for (; *text != '\0'; text++) {
 		unsigned char c = (unsigned char)*text;
 
-		if (c >= 0x20 && c != 0x7f) {
+		if (c >= 0x20 && c != 0x7f && (c < 0x80 || utf8)) {
 			*to++ = *text;
 			continue;
 		}

@@ -53,6 +53,21 @@ class Abi(unittest.TestCase):
         self.refused(bad("hang"), REFUSED["hang"])
         self.assertLess(time.monotonic() - began, 10)
 
+    def test_what_it_prints_while_it_is_loaded_is_made_readable(self):
+        self.refused(bad("noise"), r"look \\x1b\[2J\\xff at me$")
+
+    def test_a_check_that_crashes(self):
+        self.refused(bad("check", where="crash"), "crashed while it checked its options")
+
+    def test_a_check_that_does_not_end(self):
+        self.refused(bad("check", where="hang"), "did not check its options within")
+
+    def test_a_check_that_calls_more_than_the_options(self):
+        self.refused(bad("check", where="host"), "crashed while it checked its options")
+
+    def test_a_check_that_says_what_cannot_be_read(self):
+        self.refused(bad("check", where="text"), r"config: look \\x1b\[2J(\\xff)+$")
+
     def test_exit_is_refused_before_anything_runs(self):
         self.refused(bad("exit"), REFUSED["exit"])
 
@@ -89,6 +104,18 @@ class Abi(unittest.TestCase):
             self.assertEqual(status, 2)
             for kind, text in REFUSED.items():
                 self.assertRegex(output, rf"{d.file}:\d+:\d+: plugins\.bad-{kind}: .*({text})")
+
+    def test_a_reload_with_one_changes_nothing(self):
+        with Company({}) as d:
+            d.wait_state("pulse", "running")
+            d.configure({"pulse": {}, "noise": bad("noise"), "minor": bad("minor")})
+            with self.assertRaises(Refused) as refused:
+                d.ask("reload", dry_run=False)
+            problems = "\n".join(refused.exception.data["problems"])
+            self.assertRegex(problems, rf"{d.file}:\d+:\d+: plugins.noise: .*look \\x1b\[2J\\xff")
+            self.assertRegex(problems, rf"{d.file}:\d+:\d+: plugins.minor: .*needs interface 1.9999")
+            self.assertEqual(d.plugin("tally")["state"], "running")
+            d.lost_nothing(self)
 
     def test_a_daemon_that_runs_refuses_them_and_goes_on(self):
         disabled = {f"bad-{kind}": bad(kind, more={"enabled": False}) for kind in REFUSED}

@@ -205,7 +205,8 @@ class InsideOfTheDaemon(unittest.TestCase):
             d.wait_log("plugin blocks did not stop: stuck")
 
     def crash_in_a_thread(self, where):
-        with Company({"threads": bad("thread", "inproc", where=where)}) as d:
+        with Company({"threads": bad("thread", "inproc", where=where)}, start=False) as d:
+            d.start(wait=False)
             self.assertEqual(d.ended(), -signal.SIGSEGV)
             self.assertTrue(d.find_log(r"fatal signal SEGV in (plugin|thread) threads, backtrace:"))
             before = d.mark()
@@ -231,7 +232,9 @@ class InsideOfTheDaemon(unittest.TestCase):
         self.crash("overflow")
 
     def crash(self, how):
-        with Company({"crashes": bad("crash", "inproc", where="message", how=how)}) as d:
+        with Company({"crashes": bad("crash", "inproc", where="message", how=how)},
+                     start=False) as d:
+            d.start(wait=False)
             self.assertEqual(d.ended(), -signal.SIGSEGV)
             self.assertTrue(d.find_log("fatal signal SEGV in plugin crashes, backtrace:"))
             self.assertTrue(d.find_log(r"/bad_crash\.so\("))

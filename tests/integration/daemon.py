@@ -189,13 +189,14 @@ class Daemon:
                               env=self.env, check=False)
         return done.returncode, done.stdout.decode(errors="replace")
 
-    def start(self):
-        """Returns when it answers; plugins may be starting still."""
+    def start(self, wait=True):
+        """Returns when it answers; plugins may be starting still. Without `wait`, at once."""
         self.process = subprocess.Popen([f"{BUILD}/bin/meshkernd", "-c", self.file], cwd=self.dir,
                                         stderr=subprocess.PIPE, env=self.env)
         self.reader = threading.Thread(target=self.read_log, args=(self.process.stderr,))
         self.reader.start()
-        wait_for("answer from the daemon", self.answers, context=self.log)
+        if wait:
+            wait_for("answer from the daemon", self.answers, context=self.log)
 
     def answers(self):
         if self.process.poll() is not None:

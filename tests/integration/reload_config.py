@@ -28,6 +28,15 @@ class Reload(unittest.TestCase):
             self.d.wait_state(name, "running")
         numbers.wait_count(self.d, "sink", 100)
 
+    def text(self):
+        with open(self.d.file, encoding="utf-8") as f:
+            return f.read()
+
+    def write(self, text):
+        with open(f"{self.d.file}.new", "w", encoding="utf-8") as f:
+            f.write(text)
+        os.replace(f"{self.d.file}.new", self.d.file)
+
     def rows(self, *names):
         return {p["name"]: {k: p[k] for k in SAME} for p in self.d.ask("plugins")["items"]
                 if not names or p["name"] in names}
@@ -52,8 +61,7 @@ class Reload(unittest.TestCase):
 
     def broken(self):
         """(what, text of the file, what the problem says)"""
-        with open(self.d.file, encoding="utf-8") as f:
-            good = f.read()
+        good = self.text()
         yield "broken YAML", good + "\n: [", r"\d+:\d+: "
         yield "unknown key", good.replace('"isolation"', '"izolation"', 1), "izolation"
         yield "unknown option", good.replace('"config": {', '"config": {"rte": 1,', 1), "rte"
@@ -62,20 +70,18 @@ class Reload(unittest.TestCase):
                 ("value of another type", {"rate": "many"}, "rate"),
                 ("refused by check()", {"label": "refused"}, "this one is refused")):
             self.configure(lambda p, c=config: p["source"]["config"].update(c))
-            with open(self.d.file, encoding="utf-8") as f:
-                yield what, f.read(), says
+            yield what, self.text(), says
         yield "no such file", good.replace("kill_source.so", "absent.so"), "absent.so"
         yield "not a plugin", good.replace(numbers.daemon.test_plugin("kill_source"),
                                            f"{BUILD}/bin/meshkernd"), "meshkernd"
         yield "empty", "", "meshkern"
 
     def test_a_broken_file_changes_nothing_and_says_where_and_why(self):
-        before, d, good = self.rows(), self.d, open(self.d.file, encoding="utf-8").read()
+        before, d, good = self.rows(), self.d, self.text()
         count = 0
         for what, text, says in list(self.broken()):
             with self.subTest(what):
-                with open(d.file, "w", encoding="utf-8") as f:
-                    f.write(text)
+                self.write(text)
                 place = rf"{re.escape(d.file)}:\d+:\d+: .*"
                 with self.assertRaises(Refused) as refused:
                     d.ask("reload")
@@ -95,8 +101,7 @@ class Reload(unittest.TestCase):
                 numbers.wait_count(d, "sink", 100)  # it flows
                 self.assertEqual(self.rows(), before)
                 count += 1
-        with open(d.file, "w", encoding="utf-8") as f:
-            f.write(good)
+        self.write(good)
         self.assertEqual(d.ask("reload"), {"plan": [], "changed": False, "problems": []})
         self.assertEqual(self.rows(), before)
         total = self.everything_came("sink", "other")
@@ -183,11 +188,9 @@ class Reload(unittest.TestCase):
 
     def test_a_storm_of_reloads_loses_nothing(self):
         """SIGHUP after SIGHUP, with a good and a broken file in turn."""
-        before, good = self.rows(), open(self.d.file, encoding="utf-8").read()
+        before, good = self.rows(), self.text()
         for i in range(30):
-            with open(f"{self.d.file}.new", "w", encoding="utf-8") as f:
-                f.write(good if i % 2 else good[:len(good) // 2])
-            os.replace(f"{self.d.file}.new", self.d.file)
+            self.write(good if i % 2 else good[:len(good) // 2])
             os.kill(self.d.pid, signal.SIGHUP)
             numbers.wait_count(self.d, "sink", 20)
         self.d.wait_log("nothing was changed")

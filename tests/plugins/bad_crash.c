@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * Ends its process where its option says: by a wild pointer, by abort(), by an endless recursion, or quietly. What it
- * survives it publishes as bad/seen. Once there is a file "well" in its folder it behaves.
+ * Ends its process where its option says: by a wild pointer, by abort(), by a stack that overflows,
+ * or quietly. What it survives it publishes as bad/seen. Once there is a file "well" in its folder
+ * it behaves.
  */
 #define _GNU_SOURCE
 #include "bad.h"
@@ -16,6 +17,8 @@ overflow(volatile const char *above)
 	volatile char room[4096];
 
 	room[0] = above == NULL ? 1 : *above;
+	if (room[0] == 0) /* never */
+		return 0;
 	return overflow(room) + room[0];
 }
 

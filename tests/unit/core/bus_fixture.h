@@ -24,6 +24,7 @@
 
 /* Each test is a process, each file a program: there is one of each of these. */
 static uint64_t clock_ahead_us;
+static uint64_t clock_stopped_us; /* 0: it runs */
 
 static inline uint64_t
 clock_real_us(clockid_t id)
@@ -37,13 +38,21 @@ clock_real_us(clockid_t id)
 uint64_t
 clock_now_us(void)
 {
-	return clock_real_us(CLOCK_MONOTONIC) + clock_ahead_us;
+	return (clock_stopped_us != 0 ? clock_stopped_us : clock_real_us(CLOCK_MONOTONIC)) +
+	       clock_ahead_us;
 }
 
 uint64_t
 clock_wall_us(void)
 {
 	return clock_real_us(CLOCK_REALTIME) + clock_ahead_us;
+}
+
+/* From here on only later() makes time pass, however slow the machine is. */
+static inline void
+stop_clock(void)
+{
+	clock_stopped_us = clock_real_us(CLOCK_MONOTONIC);
 }
 
 /* ------------------------------------------------------------------ peers -- */

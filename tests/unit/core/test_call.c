@@ -14,6 +14,7 @@ static struct peer *a, *b; /* a asks, b answers */
 static void
 setup(void)
 {
+	stop_clock();
 	hub_with(&config);
 	a = peer_new("a", (struct spec){ 0 });
 	b = peer_new("b", (struct spec){ .methods = "node/get node/put" });

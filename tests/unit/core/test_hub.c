@@ -12,6 +12,7 @@ static const struct hub_config config = { .ring_messages = 64,
 static void
 setup(void)
 {
+	stop_clock();
 	hub_with(&config);
 }
 

@@ -79,6 +79,7 @@ connect_to(const char *url, const char *requests)
 static void
 begin(void)
 {
+	stop_clock();
 	hub_with(&config);
 	mk_doc_init(&doc);
 	mk_writer_init(&writer, 16384);
