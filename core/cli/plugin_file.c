@@ -46,7 +46,8 @@ plugin_files_probe(struct plugin_files *list)
 		if (probes[i].error[0] != '\0')
 			snprintf(f->error, sizeof(f->error), "%s", probes[i].error);
 		else if (mk_manifest_read(&f->manifest, f->data, f->len, &err) != MK_OK)
-			snprintf(f->error, sizeof(f->error), "its manifest is bad: %.300s", err.text);
+			snprintf(f->error, sizeof(f->error), "its manifest is bad: %.300s",
+				 err.text);
 	}
 	free(probes);
 }
