@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import time
+import sys
 import unittest
 
 from contain import Company, bad
@@ -225,4 +226,7 @@ class Malformed(unittest.TestCase):
 
 
 if __name__ == "__main__":
+    if SANITIZED:
+        print("rates and memory under a sanitizer say nothing")
+        sys.exit(77)
     main()
