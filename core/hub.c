@@ -22,6 +22,7 @@ hub_on_tick(void *arg)
 	uint64_t now = loop_now_us(h->loop);
 	bool again = h->call_count > 0 || h->over_us != 0;
 
+	h->ticking = false;
 	hub_expire_calls(h, now);
 	again = hub_send_rewinds(h) || again;
 	for (struct seat *s = h->seats; s != NULL; s = s->next) {
@@ -37,7 +38,9 @@ hub_on_tick(void *arg)
 void
 hub_need_tick(struct hub *h)
 {
-	loop_timer_set(h->tick, loop_now_us(h->loop) + TICK_US);
+	if (!h->ticking)
+		loop_timer_set(h->tick, loop_now_us(h->loop) + TICK_US);
+	h->ticking = true;
 }
 
 /* The last sequence of every topic: shows a subscriber that it missed the last message. */

@@ -133,6 +133,7 @@ struct hub {
 	uint32_t call_count;
 	uint64_t call_next;
 	struct loop_timer *tick; /* runs while something waits for time */
+	bool ticking;            /* it is set */
 	struct loop_timer *heads;
 	bool dirty;           /* there is something to bring to seats */
 	uint64_t heads_order; /* stream.order when core/heads was sent last */
@@ -191,7 +192,7 @@ struct seat *seat_new(struct hub *h, const char *name, void *owner, bool from_st
 void seat_free(struct seat *s); /* takes NULL */
 /* What it may publish, subscribe to and answer. `manifest` stays until the next call. */
 void seat_declare(struct seat *s, const mk_manifest *manifest, uint64_t rate, bool trusted);
-/* Sit down: two sockets, already listening; [taken]. */
+/* Sit down: two sockets to which nobody has come yet; [taken]. */
 mk_result seat_attach(struct seat *s, struct link *out, struct link *in, mk_err *err);
 /* Get up; the place stays. What was not acknowledged will be sent again. */
 void seat_detach(struct seat *s);

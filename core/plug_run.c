@@ -174,7 +174,6 @@ static mk_result
 plug_sit_down(struct plug *p, char url_out[160], char url_in[160], mk_err *err)
 {
 	struct link *out = NULL, *in = NULL;
-	struct link_address address = { .mode = 0600 };
 	mk_result rc;
 
 	if (p->inproc) {
@@ -192,22 +191,21 @@ plug_sit_down(struct plug *p, char url_out[160], char url_in[160], mk_err *err)
 	rc = link_open(&out, LINK_PUB, 64, HUB_FRAME_MAX, err);
 	if (rc == MK_OK)
 		rc = link_open(&in, LINK_PULL, 64, HUB_FRAME_MAX, err);
-	if (rc == MK_OK && !p->inproc) {
-		/* Nobody yet: the process may come before its number is known here. */
-		link_expect_pid(out, UINT64_MAX);
-		link_expect_pid(in, UINT64_MAX);
-	}
-	address.url = url_out;
-	if (rc == MK_OK)
-		rc = link_listen(out, &address, err);
-	address.url = url_in;
-	if (rc == MK_OK)
-		rc = link_listen(in, &address, err);
 	if (rc == MK_OK)
 		return seat_attach(p->seat, out, in, err);
 	link_close(out);
 	link_close(in);
 	return rc;
+}
+
+static mk_result
+plug_listen(struct plug *p, const char *url_out, const char *url_in, mk_err *err)
+{
+	struct link_address address = { .url = url_out, .mode = 0600 };
+	mk_result rc = link_listen(p->seat->out, &address, err);
+
+	address.url = url_in;
+	return rc == MK_OK ? link_listen(p->seat->in, &address, err) : rc;
 }
 
 mk_result
@@ -228,6 +226,8 @@ plug_launch(struct plug *p, mk_err *err)
 		rc = plug_vitals_make(p, &vitals_fd, err);
 	if (rc == MK_OK)
 		rc = plug_sit_down(p, url_out, url_in, err);
+	if (rc == MK_OK && p->inproc)
+		rc = plug_listen(p, url_out, url_in, err);
 	mk_writer_init(&w, 0);
 	if (rc == MK_OK) {
 		const struct job job = { .name = p->name,
@@ -259,6 +259,9 @@ plug_launch(struct plug *p, mk_err *err)
 	if (rc == MK_OK)
 		rc = p->inproc ? plug_launch_thread(p, &w, err)
 			       : plug_launch_process(p, vitals_fd, &w, err);
+	/* Not before its number is known: nobody else may come in, and it may be quick. */
+	if (rc == MK_OK && !p->inproc && plug_listen(p, url_out, url_in, err) != MK_OK)
+		plug_kill(p, "its sockets could not be opened");
 	mk_writer_fini(&w);
 	if (vitals_fd != -1)
 		close(vitals_fd);

@@ -373,9 +373,12 @@ seat_fill(struct seat *s)
 		}
 		if (s->draining && item.entry->order > s->stop_order)
 			break;
-		if (!seat_skips(s, item.entry->order))
+		if (!seat_skips(s, item.entry->order)) {
 			seat_put(s, &s->bundle, item.entry, item.entry->order,
 				 item.entry->order <= s->sent_before ? MK_MSG_REPLAYED : 0);
+			if (s->bundle.failed)
+				break; /* no memory: it stays in the ring, for the next time */
+		}
 		s->sent_order = item.entry->order;
 		reader_pass(&s->sent, found, &item);
 	}
