@@ -7,7 +7,6 @@ import json
 import os
 import subprocess
 import time
-import sys
 import unittest
 
 from contain import Company, bad
@@ -80,7 +79,8 @@ class Flood(unittest.TestCase):
         self.stopped("inproc")
 
     def test_stopped_while_others_hold_it_up_it_tells_what_was_not_taken(self):
-        with Company({"floods": bad("flood", more={"limits": {"rate": 0}}),
+        patient = {"limits": {"rate": 0}, "deadlines": {"stop": "20s"}}
+        with Company({"floods": bad("flood", more=patient),
                       "asleep": bad("slow", time="30s", more={"deadlines": {"stop": "100ms"}})},
                      bus={"push_back": "1h"}) as d:
             wait_for("pressure", lambda: d.ask("stats")["topics"] and
@@ -104,6 +104,7 @@ class Flood(unittest.TestCase):
             self.bounded(d, 1)
             d.lost_nothing(self)
 
+    @unittest.skipIf(SANITIZED, "rates under a sanitizer say nothing")
     def test_a_limit_of_the_rate_holds(self):
         with Company({"floods": bad("flood", more={"limits": {"rate": RATE}})}) as d:
             wait_for("a first message", lambda: d.topic("bad/flood")["seq"] > 0)
@@ -226,7 +227,4 @@ class Malformed(unittest.TestCase):
 
 
 if __name__ == "__main__":
-    if SANITIZED:
-        print("rates and memory under a sanitizer say nothing")
-        sys.exit(77)
     main()
