@@ -258,12 +258,20 @@ hub_on_committed(struct hub *h, const void *body, uint32_t len)
 	for (uint32_t i = 0; i < mk_count(items); i++) {
 		char source[MK_ID_MAX + 1];
 		uint64_t number;
+		bool again = false;
 
 		if (!mk_copy_str(mk_find(mk_at(items, i), "source"), source, sizeof(source)) ||
 		    !mk_get_u64(mk_find(mk_at(items, i), "seq"), &number))
 			continue;
+		mk_get_bool(mk_find(mk_at(items, i), "again"), &again);
 		for (struct seat *s = h->seats; s != NULL; s = s->next) {
-			if (strcmp(s->name, source) != 0 || number <= s->committed)
+			if (strcmp(s->name, source) != 0)
+				continue;
+			if (again) {
+				s->rewind_due = true;
+				hub_need_tick(h);
+			}
+			if (number <= s->committed)
 				continue;
 			s->committed = number;
 			if (!s->started)
@@ -308,6 +316,9 @@ hub_admit(struct hub *h, struct seat *from, const char *topic, uint32_t flags, u
 	e->time_us = clock_wall_us();
 	e->schema = schema;
 	e->origin_seq = number;
+	if (number != 0 && from->first == 0)
+		from->first = number;
+	e->origin_first = number != 0 ? from->first : 0;
 	e->flags = (flags & MK_PUB_DELTA) != 0 ? MK_MSG_DELTA : 0;
 	if (number != 0)
 		e->flags |= MK_MSG_DURABLE;

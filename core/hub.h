@@ -97,13 +97,13 @@ struct seat {
 	uint64_t credit, credit_bytes; /* given in all */
 	uint64_t used, used_bytes;
 	uint64_t tokens, tokens_us; /* for `rate` */
-	uint64_t admitted;          /* highest outbox number seen in this epoch */
+	uint64_t first, admitted;   /* lowest and highest outbox number of this epoch; 0 = none */
 	uint64_t committed;         /* highest that is on disk */
 	uint64_t rewound_us;
 	uint32_t topics, calls; /* that it has made, and that are open */
 	uint32_t core_calls;    /* within the second that began then */
 	uint64_t core_calls_us;
-	bool rewind_due;   /* a subscriber lost messages of its durable topics */
+	bool rewind_due;   /* messages of its durable topics did not get through */
 	uint64_t again_to; /* it is sending again, up to this number; 0 = is not */
 
 	/* counters, since the daemon started */

@@ -27,7 +27,7 @@ struct entry {
 	uint64_t order; /* the hub's order of all messages, from 1 */
 	uint64_t seq;   /* within the topic, from 1 */
 	uint64_t time_us;
-	uint64_t origin_seq;
+	uint64_t origin_seq, origin_first;
 	struct topic *topic;
 	char origin[MK_ID_MAX + 1];
 	uint8_t body[];

@@ -255,6 +255,7 @@ seat_put(struct seat *s, struct wire_out *w, const struct entry *e, uint64_t ord
 		.seq = e->seq,
 		.time_us = e->time_us,
 		.origin_seq = e->origin_seq,
+		.origin_first = e->origin_first,
 		.flags = e->flags | flags,
 		.schema = e->schema,
 		.topic = e->topic->name,

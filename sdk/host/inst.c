@@ -90,6 +90,7 @@ inst_on_msg(struct inst *in, struct wire_in *r)
 	msg.seq = m.seq;
 	msg.time_us = m.time_us;
 	msg.origin_seq = m.origin_seq;
+	msg.origin_first = m.origin_first;
 	msg.schema = m.schema;
 	msg.body = m.body;
 	msg.body_len = m.len;
@@ -243,7 +244,8 @@ inst_on_stop(struct inst *in)
 static void
 inst_on_record(struct inst *in, uint8_t kind, struct wire_in *r)
 {
-	if (in->stopped)
+	/* Held, it comes this far only to find the stop: what waits is not done, and comes again. */
+	if (in->stopped || (in->held && kind != WIRE_STOP))
 		return;
 	switch (kind) {
 	case WIRE_MSG:
@@ -278,7 +280,7 @@ inst_is_gated(struct inst *in)
 	pthread_mutex_lock(&in->lock);
 	gated = in->queued > INST_QUEUE / 2 || in->queue.len - in->queue_at > INST_QUEUE_BYTES / 2;
 	pthread_mutex_unlock(&in->lock);
-	return (gated && !in->stop_seen) || in->unacked_count == INST_UNACKED;
+	return ((gated || in->held) && !in->stop_seen) || in->unacked_count == INST_UNACKED;
 }
 
 static void
@@ -383,6 +385,10 @@ inst_at_once(struct inst *in, uint8_t kind, struct wire_in *r)
 	case WIRE_STOP:
 		in->stop_seen = true;
 		return false;
+	case WIRE_OPTIONS: /* its turn would not come while messages are held */
+		if (in->held)
+			inst_on_options(in, r);
+		return in->held;
 	case WIRE_BYE:
 		in->bye = true;
 		return true;

@@ -124,6 +124,7 @@ struct inst {
 	int wake_fd;
 	char thread_name[16];
 	bool started, stopping, stopped, bye;
+	bool held;      /* the plugin wants no messages now */
 	bool stop_seen; /* WIRE_STOP has arrived, and waits for its turn */
 	uint64_t
 	    leave_by;   /* stopped: when it says so, whatever the hub has not taken; 0 = it has */

@@ -515,6 +515,17 @@ host_extension(const mk_host *h, const char *id)
 	return NULL; /* none in this version of the interface */
 }
 
+static mk_result
+host_hold(const mk_host *h, bool on)
+{
+	struct inst *in = host_inst(h);
+
+	if (!host_is_here(in, "hold"))
+		return MK_ETHREAD;
+	in->held = on;
+	return MK_OK;
+}
+
 void
 inst_host_init(struct inst *in)
 {
@@ -543,6 +554,7 @@ inst_host_init(struct inst *in)
 		.gauge = host_gauge,
 		.count = host_count,
 		.extension = host_extension,
+		.hold = host_hold,
 	};
 	snprintf(in->thread_name, sizeof(in->thread_name), "%s", in->config.name);
 }

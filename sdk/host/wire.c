@@ -130,6 +130,7 @@ wire_msg(struct wire_out *w, const struct wire_msg *m)
 	wire_u64(w, m->seq);
 	wire_u64(w, m->time_us);
 	wire_u64(w, m->origin_seq);
+	wire_u64(w, m->origin_first);
 	wire_u32(w, m->flags);
 	wire_u32(w, m->schema);
 	wire_str(w, m->topic);
@@ -251,6 +252,7 @@ wire_get_msg(struct wire_in *r, struct wire_msg *m)
 	m->seq = wire_get_u64(r);
 	m->time_us = wire_get_u64(r);
 	m->origin_seq = wire_get_u64(r);
+	m->origin_first = wire_get_u64(r);
 	m->flags = wire_get_u32(r);
 	m->schema = wire_get_u32(r);
 	m->topic = wire_get_str(r);

@@ -59,7 +59,7 @@ enum wire_state {
 
 struct wire_msg {
 	uint64_t order; /* the hub's order of everything; 0 = outside of it (retained) */
-	uint64_t epoch, seq, time_us, origin_seq;
+	uint64_t epoch, seq, time_us, origin_seq, origin_first;
 	uint32_t flags, schema;
 	const char *topic, *origin;
 	const uint8_t *body;

@@ -203,6 +203,8 @@ bus_deliver(mk_tk *tk, mk_msg *m)
 
 	if (tk->state != TK_RUNNING)
 		return MK_ESTATE;
+	if (tk->held)
+		return MK_EAGAIN;
 	if (m->topic == NULL || !mk_topic_valid(m->topic, false))
 		return MK_EINVAL;
 	sub = bus_declared(tk->manifest->subscribes, m->topic);
@@ -218,6 +220,7 @@ bus_deliver(mk_tk *tk, mk_msg *m)
 	m->epoch = 1;
 	m->time_us = tk->wall_us;
 	m->origin_seq = m->flags & MK_MSG_DURABLE ? m->seq : 0;
+	m->origin_first = m->flags & MK_MSG_DURABLE ? 1 : 0;
 	m->schema = m->schema != 0 ? m->schema : sub->schema_max;
 	loan = tk_lend(m->body, m->body_len, m->topic, m->origin);
 	m->topic = loan.first;

@@ -367,6 +367,21 @@ host_extension(const mk_host *host, const char *id)
 	return NULL; /* interface 1.0 has none */
 }
 
+static mk_result
+host_hold(const mk_host *host, bool on)
+{
+	struct alloc_scope scope;
+	mk_tk *tk = host_kit(host, &scope);
+	mk_result r = MK_ETHREAD;
+
+	if (tk_on_thread(tk, "hold"))
+		r = host_usable(tk, "hold") ? MK_OK : MK_ESTATE;
+	if (r == MK_OK)
+		tk->held = on;
+	alloc_leave(scope);
+	return r;
+}
+
 void
 tk_host_init(mk_tk *tk)
 {
@@ -395,5 +410,6 @@ tk_host_init(mk_tk *tk)
 		.gauge = host_gauge,
 		.count = host_count,
 		.extension = host_extension,
+		.hold = host_hold,
 	};
 }

@@ -48,6 +48,22 @@ class Term(unittest.TestCase):
             print(f"SIGTERM with a subscriber {LAST_WORDS // 4} behind: {len(wanted)} published, "
                   f"0 lost, stopped in {took * 1e3:.0f} ms")
 
+    def test_who_holds_messages_back_gets_all_of_them_later_and_can_be_stopped_meanwhile(self):
+        with Daemon({"source": numbers.plugin("kill_source", "inproc", rate=20000),
+                     "sink": numbers.plugin("kill_sink", "process", hold="150ms")}) as d:
+            numbers.wait_count(d, "sink", 8500)
+            d.ask("restart", name="sink")  # in the middle of a pause, most likely
+            numbers.wait_count(d, "sink", 12500)
+            holds = d.plugin("sink")["numbers"].get("holds", 0)
+            d.ask("disable", name="source")
+            numbers.wait_last(d, "sink", "source")
+            records = numbers.read(d, "sink")
+            self.assertEqual([r for r in records if r.flags & numbers.GAP], [])
+            twice = numbers.in_order(self, d, "sink", records, numbers.published(d, "source"))
+            self.assertEqual(twice, 0)
+            print(f"held back {holds} times since its restart: {len(records)} messages, 0 lost")
+            self.assertGreater(holds, 2)
+
     def test_one_data_folder_takes_one_daemon(self):
         with Daemon({"sink": numbers.plugin("kill_sink")}) as d:
             d.wait_state("sink", "running")

@@ -10,6 +10,7 @@
 struct sink {
 	const mk_host *host;
 	int fd;
+	uint64_t heard;
 	mk_doc doc;
 };
 
@@ -58,6 +59,29 @@ sink_work(const struct sink *s)
 		(void)nanosleep(&t, NULL);
 }
 
+/* Take nothing for a while, if that is asked for, after every thousandth message. */
+static void
+sink_rest(struct sink *s)
+{
+	int64_t us = s->host->opt_int(s->host, "hold");
+
+	if (us == 0 || ++s->heard % 1000 != 0)
+		return;
+	if (s->host->hold(s->host, true) != MK_OK ||
+	    s->host->timer(s->host, 1, (uint64_t)us, 0) != MK_OK)
+		abort();
+	s->host->count(s->host, "holds", 1);
+}
+
+static void
+sink_on_timer(void *self, uint32_t id)
+{
+	struct sink *s = self;
+
+	(void)id;
+	s->host->hold(s->host, false);
+}
+
 static void
 sink_on_msg(void *self, const mk_msg *msg)
 {
@@ -72,6 +96,7 @@ sink_on_msg(void *self, const mk_msg *msg)
 	sink_work(s);
 	if (!numbers_write(s->fd, &r, 1))
 		abort();
+	sink_rest(s);
 }
 
 static const mk_topic sink_topics[] = {
@@ -83,6 +108,8 @@ static const mk_topic sink_topics[] = {
 static const mk_option sink_options[] = {
 	{ .name = "work", .type = MK_OPT_DURATION, .max = 10000000, .dflt = "0us",
 	  .help = "how long a message takes" },
+	{ .name = "hold", .type = MK_OPT_DURATION, .max = 10000000, .dflt = "0us",
+	  .help = "how long it holds messages back after every thousand of them" },
 	{ .name = NULL },
 };
 /* clang-format on */
@@ -99,5 +126,6 @@ MK_EXPORT const mk_plugin_desc mk_plugin_v1 = {
 	.create = sink_create,
 	.start = sink_start,
 	.on_msg = sink_on_msg,
+	.on_timer = sink_on_timer,
 	.destroy = sink_destroy,
 };

@@ -24,10 +24,12 @@
  *
  * Interface history (append, never rewrite):
  *   1.0  first version
+ *   1.1  mk_msg.origin_first, mk_host.hold
  */
 #ifndef MK_SDK_PLUGIN_H
 #define MK_SDK_PLUGIN_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -36,7 +38,7 @@ extern "C" {
 #endif
 
 #define MK_ABI_MAJOR 1u
-#define MK_ABI_MINOR 0u
+#define MK_ABI_MINOR 1u
 
 #define MK_EXPORT __attribute__((visibility("default")))
 
@@ -107,6 +109,9 @@ typedef struct mk_msg {
 	uint32_t schema;     /* version of the body's schema */
 	uint32_t body_len;
 	const void *body; /* one validated msgpack map; NULL with MK_MSG_GAP */
+	/* since 1.1: the lowest origin_seq of this origin in this epoch; what is below it was
+	 * committed before. Numbers of different epochs cannot be compared (DURABLE). */
+	uint64_t origin_first;
 } mk_msg;
 
 /* mk_topic.flags; the class of a topic belongs to its publishers, who must
@@ -280,6 +285,11 @@ struct mk_host {
 
 	/* Optional parts by id, "mk.something/1"; NULL if absent. [any] */
 	const void *(*extension)(const mk_host *, const char *id);
+
+	/* since 1.1: while held, on_msg, on_call and on_reply are not called: what comes waits at
+	 * the bus, and nothing is lost by that. Timers, descriptors and posts go on, and stop()
+	 * comes through; what waits then comes to the next instance. [plugin] */
+	mk_result (*hold)(const mk_host *, bool on);
 };
 
 /* --------------------------------------------------------- descriptor --- */

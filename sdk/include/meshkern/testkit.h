@@ -57,7 +57,7 @@ const char *mk_tk_dir(mk_tk *tk, uint32_t kind);
 /* --- the bus --- */
 /* Deliver one message: topic, sequence and time are filled in, the body is a
  * copy that is poisoned when on_msg has returned. MK_EDENIED if the plugin
- * does not subscribe to it. With MK_MSG_REPLAYED the last sequence of the topic
+ * does not subscribe to it, MK_EAGAIN while it holds messages back. With MK_MSG_REPLAYED the last sequence of the topic
  * comes again. */
 mk_result mk_tk_send(mk_tk *tk, const char *topic, const mk_writer *body);
 mk_result mk_tk_send_raw(mk_tk *tk, const char *topic, const void *body, size_t len,

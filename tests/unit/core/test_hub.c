@@ -451,7 +451,7 @@ Test(durable, a_number_that_was_refused_was_not_seen)
 
 /* What storage says when everything of `source` up to `number` is on disk. */
 static void
-commit(struct peer *storage, const char *source, uint64_t number)
+commit_or(struct peer *storage, const char *source, uint64_t number, bool again)
 {
 	mk_writer w;
 
@@ -462,13 +462,21 @@ commit(struct peer *storage, const char *source, uint64_t number)
 	mk_kv_str(&w, "source", "nobody");
 	mk_kv_u64(&w, "seq", 1000);
 	mk_put_map(&w, 0);
-	mk_put_map(&w, 2);
+	mk_put_map(&w, again ? 3 : 2);
 	mk_kv_str(&w, "source", source);
 	mk_kv_u64(&w, "seq", number);
+	if (again)
+		mk_kv_bool(&w, "again", true);
 	cr_assert_eq(mk_writer_end(&w), MK_OK);
 	send_record(storage, 0, 0, HUB_COMMITTED, w.data, w.len);
 	mk_writer_fini(&w);
 	settle();
+}
+
+static void
+commit(struct peer *storage, const char *source, uint64_t number)
+{
+	commit_or(storage, source, number, false);
 }
 
 static void
@@ -508,6 +516,38 @@ Test(durable, what_was_committed_while_nobody_sat_there_is_told_to_who_comes)
 	join(a);
 	expect_number(a, WIRE_TRIM, 5);
 	expect_nothing(a);
+}
+
+Test(durable, what_did_not_get_through_is_sent_again_when_storage_says_so)
+{
+	struct peer *storage = peer_joined("storage", "storage/committed:r", "");
+	struct peer *p = peer_joined("p", "x:d", "");
+
+	later(2 * SECOND);
+	for (uint64_t n = 3; n <= 6; n++)
+		publish_as(p, 0, n, "x");
+	settle();
+	commit_or(storage, "p", 4, true);
+	expect_number(p, WIRE_TRIM, 4);
+	later(SECOND);
+	expect_number(p, WIRE_REWIND, 4);
+	expect_nothing(p);
+}
+
+Test(durable, every_message_says_where_its_origin_began_in_this_epoch)
+{
+	struct peer *p = peer_joined("p", "x:d", ""), *s = peer_joined("s", "", "x");
+
+	publish_as(p, 0, 7, "x");
+	publish_as(p, 0, 8, "x");
+	settle();
+	cr_expect_eq(expect_msg(s, "x", 1, MK_MSG_DURABLE).origin_first, 7);
+	leave(p);
+	join(p);
+	publish_as(p, 0, 9, "x");
+	settle();
+	cr_expect_eq(expect_msg(s, "x", 2, MK_MSG_DURABLE).origin_seq, 8);
+	cr_expect_eq(expect_msg(s, "x", 3, MK_MSG_DURABLE).origin_first, 7);
 }
 
 Test(durable, only_who_may_publish_it_commits)

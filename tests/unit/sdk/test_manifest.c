@@ -160,7 +160,7 @@ Test(manifest, another_major_version_is_refused)
 
 	d.abi_major = 2;
 	cr_expect_eq(mk_desc_check(&d, NULL), MK_EABI);
-	cr_expect_str_eq(fault(&d), "made for interface 2.0, this is 1.0");
+	cr_expect_str_eq(fault(&d), "made for interface 2.1, this is 1.1");
 }
 
 Test(manifest, a_newer_minor_version_is_refused_only_if_it_needs_a_newer_host)
@@ -172,7 +172,7 @@ Test(manifest, a_newer_minor_version_is_refused_only_if_it_needs_a_newer_host)
 	cr_expect_str_eq(fault(&d), "");
 	d.min_host_minor = 6;
 	cr_expect_eq(mk_desc_check(&d, NULL), MK_EABI);
-	cr_expect_str_eq(fault(&d), "needs interface 1.6, this is 1.0");
+	cr_expect_str_eq(fault(&d), "needs interface 1.6, this is 1.1");
 }
 
 Test(manifest, a_descriptor_that_is_too_small_is_refused)
@@ -697,7 +697,7 @@ Test(manifest, the_rules_hold_for_what_is_read_too)
 {
 	cr_expect_str_eq(READ_WITH("capabilities", "\x91\xa1z"),
 			 "capabilities: \"z\" is not known");
-	cr_expect_str_eq(READ_WITH("min_host_minor", "\x09"), "needs interface 1.9, this is 1.0");
+	cr_expect_str_eq(READ_WITH("min_host_minor", "\x09"), "needs interface 1.9, this is 1.1");
 	cr_expect_str_eq(READ_WITH("subscribes", "\x91\x81\xa4name\xa2rx"),
 			 "subscribes to topics, but has no on_msg");
 }
