@@ -5,9 +5,11 @@ pkg_check_modules(YAML REQUIRED IMPORTED_TARGET yaml-0.1)
 pkg_check_modules(MSGPACK REQUIRED IMPORTED_TARGET msgpack)
 pkg_check_modules(JANSSON REQUIRED IMPORTED_TARGET jansson)
 pkg_check_modules(ZLIB REQUIRED IMPORTED_TARGET zlib)
+pkg_check_modules(MHD REQUIRED IMPORTED_TARGET libmicrohttpd)
 pkg_check_modules(SQLITE REQUIRED IMPORTED_TARGET sqlite3)
 find_package(OpenSSL REQUIRED COMPONENTS Crypto)
-# Paho's Debian package has no file for pkg-config.
+# Paho's and wslay's Debian packages have no files for pkg-config.
 find_library(MK_PAHO paho-mqtt3as REQUIRED)
+find_library(MK_WSLAY wslay REQUIRED)
 find_package(nng CONFIG REQUIRED)
 add_library(mk_nng ALIAS nng::nng)
