@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What a job consists of. jobs.c runs them; the lists are in backfill.c and retention.c.
+ *
+ * Most jobs walk over ids: until_sql fixes the highest one at the beginning, so that rows that come
+ * meanwhile cannot keep it going; select_sql returns the rows in the order of ids, from behind the
+ * cursor, and must not step over many rows by itself, because only between rows is there a look at
+ * the clock: what is to be left out is left out by row().
+ */
+#ifndef STORAGE_JOB_IMPL_H
+#define STORAGE_JOB_IMPL_H
+
+#include "jobs.h"
+
+struct chunk {
+	struct db *db;
+	const struct jobs_options *options;
+	int64_t cursor, until; /* ids */
+	int64_t done;          /* rows that were looked at */
+	bool finished;
+	bool stay; /* set by row(): it has not finished this row */
+	/* The limit of retention, as number and in two forms of text: with T and Z, and as SQLite
+	 * writes it. */
+	int64_t limit_s;
+	char limit[24], limit_space[24];
+	uint64_t until_us;
+	uint32_t rows_left;
+};
+
+struct job_def {
+	const char *name;
+	/* Once: a backfill with a row in _async_migrations. Else every so many seconds. */
+	uint32_t every_s;
+	/* Once: markers of CoreScope that it deserves when it is done; with `trusted`, one that is
+	 * there already means that CoreScope did it. */
+	const char *markers[2];
+	bool trusted;
+	/* Once: databases of this schema version and later are born without need of it. */
+	uint32_t born;
+	const char *until_sql;  /* NULL: there is no order of ids */
+	const char *total_sql;  /* of ?1 = until; NULL: not known */
+	const char *select_sql; /* of ?1 = cursor, ?2 = until, ?3 = limit; the id comes first */
+	/* MK_ENOENT: what follows is of no interest. */
+	mk_result (*row)(struct chunk *c, sqlite3_stmt *row, mk_err *err);
+	/* In place of select_sql and row. */
+	mk_result (*run)(struct chunk *c, mk_err *err);
+	/* Retention: after how many days; a job without is always on. */
+	int64_t (*days)(const struct jobs_options *o);
+};
+
+extern const struct job_def backfill_jobs[];
+extern const struct job_def retention_jobs[];
+
+/* Between rows: counts one, and says whether there is time for another. */
+bool job_goes_on(struct chunk *c);
+/* A statement for one row; a constraint that refuses it leaves that row as it is. */
+mk_result job_update(struct chunk *c, const char *sql, int64_t id, mk_err *err);
+/* Tells the plugin that a row changed. */
+void job_changed(struct chunk *c, const char *table, const char *key);
+
+/* rehash.c */
+mk_result rehash_row(struct chunk *c, sqlite3_stmt *row, mk_err *err);
+
+/* Merging two rows of one node, of which both have counted: what is newer wins over what is older,
+ * and both over nothing. `from` is a table with its WHERE. */
+#define NODE_NEWER(table, column)                                                                  \
+	column " = CASE WHEN COALESCE(excluded.last_seen, '') > COALESCE(" table ".last_seen, '')" \
+	       " THEN COALESCE(excluded." column ", " table "." column ")"                         \
+	       " ELSE COALESCE(" table "." column ", excluded." column ") END, "
+#define NODE_COLUMNS                                                                             \
+	"name, role, lat, lon, last_seen, first_seen, advert_count, battery_mv, temperature_c, " \
+	"foreign_advert, default_scope, multibyte_sup, multibyte_evidence"
+#define NODE_MERGE(table, key, from)                                                              \
+	"INSERT INTO " table " (public_key, " NODE_COLUMNS ") SELECT " key ", " NODE_COLUMNS      \
+	" FROM " from                                                                             \
+	" ON CONFLICT (public_key) DO UPDATE SET " NODE_NEWER(table, "name") NODE_NEWER(          \
+	    table, "role") NODE_NEWER(table, "lat") NODE_NEWER(table, "lon")                      \
+	    NODE_NEWER(table, "battery_mv") NODE_NEWER(table, "temperature_c") NODE_NEWER(        \
+		table,                                                                            \
+		"default_scope") "first_seen = min(COALESCE(" table                               \
+				 ".first_seen, excluded.first_seen), "                            \
+				 "COALESCE(excluded.first_seen, " table ".first_seen)), "         \
+				 "last_seen = max(COALESCE(" table                                \
+				 ".last_seen, ''), COALESCE(excluded.last_seen, '')), "           \
+				 "advert_count = COALESCE(" table ".advert_count, 0) "            \
+				 "+ COALESCE(excluded.advert_count, 0), "                         \
+				 "foreign_advert = max(COALESCE(" table ".foreign_advert, 0), "   \
+				 "COALESCE(excluded.foreign_advert, 0)), "                        \
+				 "multibyte_evidence = CASE WHEN excluded.multibyte_sup > " table \
+				 ".multibyte_sup "                                                \
+				 "THEN excluded.multibyte_evidence ELSE " table                   \
+				 ".multibyte_evidence END, "                                      \
+				 "multibyte_sup = max(" table                                     \
+				 ".multibyte_sup, excluded.multibyte_sup)"
+
+#endif

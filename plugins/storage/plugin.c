@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * storage, the only writer of the database: what it takes, publishes and can be told.
+ */
+#include "service.h"
+
+#define MANUAL MK_TOPIC_MANUAL_ACK
+
+/* clang-format off */
+static const mk_topic subscribes[] = {
+	{ .name = "packet/decoded", .flags = MANUAL, .help = "packets, to become rows" },
+	{ .name = "rx/status", .flags = MANUAL, .help = "observers about themselves" },
+	{ .name = "client/heard", .flags = MANUAL, .help = "what phones heard, and where" },
+	{ .name = "snapshot/", .help = "to be kept over restarts" },
+	{ .name = NULL },
+};
+
+static const mk_topic publishes[] = {
+	{ .name = "packet/stored", .flags = MK_TOPIC_RELIABLE, .max_body = EVENTS_MAX_BODY,
+	  .help = "packets that are on disk" },
+	{ .name = "node/changed", .flags = MK_TOPIC_RELIABLE, .max_body = EVENTS_MAX_BODY,
+	  .help = "rows of nodes" },
+	{ .name = "observer/changed", .flags = MK_TOPIC_RELIABLE, .max_body = EVENTS_MAX_BODY,
+	  .help = "rows of observers" },
+	{ .name = "storage/committed", .flags = MK_TOPIC_RELIABLE, .max_body = EVENTS_MAX_BODY,
+	  .help = "what is on disk, by origin" },
+	{ .name = "storage/state", .flags = MK_TOPIC_RELIABLE | MK_TOPIC_RETAINED,
+	  .help = "whether the database may be opened" },
+	{ .name = "storage/stats", .help = "counters" },
+	{ .name = "backfill/progress", .flags = MK_TOPIC_RELIABLE | MK_TOPIC_RETAINED,
+	  .help = "work on old rows" },
+	{ .name = "snapshot/", .flags = MK_TOPIC_RELIABLE | MK_TOPIC_RETAINED,
+	  .max_body = MK_BODY_MAX, .help = "those of the last run, at the start" },
+	{ .name = NULL },
+};
+
+static const char *const synchronous[] = { "normal", "full", NULL };
+
+#define DAYS(key, days, text) { .name = key, .help = text, .type = MK_OPT_INT, .max = 36500, \
+				.dflt = days, .flags = MK_OPT_LIVE }
+
+static const mk_option retention[] = {
+	DAYS("nodes", "7", "days without an advert until a node is inactive; 0: never"),
+	DAYS("observers", "14", "days of silence until an observer is inactive; 0: never"),
+	DAYS("packets", "0", "days since a packet was last heard until it is deleted; 0: never"),
+	DAYS("metrics", "30", "days that samples of observers and dropped packets are kept; 0: for ever"),
+	DAYS("clients", "0", "days that the receptions of phones are kept; 0: for ever"),
+	DAYS("edges", "5", "days without a sign of it until a link between neighbours is deleted; 0: never"),
+	{ .name = NULL },
+};
+
+static const mk_option options[] = {
+	{ .name = "database", .help = "the file, seen from data_dir", .type = MK_OPT_STRING,
+	  .min = 1, .max = 3000, .dflt = "meshkern.db" },
+	{ .name = "synchronous", .help = "full: a commit survives a power failure, and costs a write to the disk",
+	  .type = MK_OPT_ENUM, .choices = synchronous, .dflt = "normal" },
+	{ .name = "cache", .help = "memory for pages of the database", .type = MK_OPT_SIZE,
+	  .min = 1048576, .max = 17179869184, .dflt = "32MiB" },
+	{ .name = "commit_rows", .help = "a transaction ends after so many packets",
+	  .type = MK_OPT_INT, .min = 1, .max = 100000, .dflt = "2000", .flags = MK_OPT_LIVE },
+	{ .name = "commit_after", .help = "and after this time in any case", .type = MK_OPT_DURATION,
+	  .min = 100, .max = 10000000, .dflt = "10ms", .flags = MK_OPT_LIVE },
+	{ .name = "snapshots_after", .help = "snapshots are written at most this often",
+	  .type = MK_OPT_DURATION, .min = 100000, .max = 3600000000, .dflt = "5s",
+	  .flags = MK_OPT_LIVE },
+	{ .name = "metrics_interval", .help = "one sample of an observer is kept for each",
+	  .type = MK_OPT_DURATION, .min = 1000000, .max = 86400000000, .dflt = "5m",
+	  .flags = MK_OPT_LIVE },
+	{ .name = "backup", .help = "copy an old database before it is upgraded",
+	  .type = MK_OPT_BOOL, .dflt = "true" },
+	{ .name = "retention", .help = "how long things are kept", .type = MK_OPT_GROUP,
+	  .sub = retention },
+	{ .name = NULL },
+};
+/* clang-format on */
+
+static const char *const capabilities[] = { "storage.write", "storage.read", NULL };
+
+MK_EXPORT const mk_plugin_desc mk_plugin_v1 = {
+	MK_PLUGIN_HEAD,
+	.min_host_minor = 1,
+	.flags = MK_PLUGIN_SINGLE,
+	.id = "storage",
+	.version = "1.0.0",
+	.summary = "The only writer of the database",
+	.license = "MIT",
+	.author = "The meshkern authors",
+	.subscribes = subscribes,
+	.publishes = publishes,
+	.options = options,
+	.capabilities = capabilities,
+	.create = service_create,
+	.start = service_start,
+	.on_msg = service_on_msg,
+	.on_timer = service_on_timer,
+	.reconfigure = service_reconfigure,
+	.stop = service_stop,
+	.destroy = service_destroy,
+};

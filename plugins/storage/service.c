@@ -1,0 +1,358 @@
+/* SPDX-License-Identifier: MIT */
+#include "service.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define SECOND_US 1000000u
+#define SEND_US 5000u          /* until the bus is asked again whether it takes more */
+#define JOBS_AFTER_US 5000u    /* until jobs ask again whether a transaction is open */
+#define JOBS_STARVE_US 500000u /* then they get a chunk in between */
+#define CONGESTED_BYTES (4u << 20)
+#define DAY_KEYS 6u
+
+static void
+service_read_options(struct service *s)
+{
+	const mk_host *h = s->host;
+	const char *name = h->opt_str(h, "database");
+	struct jobs_options *j = &s->jobs_options;
+
+	if (name[0] == '/')
+		(void)snprintf(s->path, sizeof(s->path), "%s", name);
+	else
+		(void)snprintf(s->path, sizeof(s->path), "%s/%s", h->dir(h, MK_DIR_DATA), name);
+	s->db_options = (struct db_options){
+		.path = s->path,
+		.cache_kib = (uint32_t)(h->opt_int(h, "cache") / 1024),
+		/* 64 MiB: with hashes in two indexes a transaction changes thousands of pages, and
+		 * most of them again in the next one. */
+		.wal_pages = 16384,
+		.full = strcmp(h->opt_str(h, "synchronous"), "full") == 0,
+	};
+	s->batch.max_rows = (uint32_t)h->opt_int(h, "commit_rows");
+	s->commit_us = (uint64_t)h->opt_int(h, "commit_after");
+	s->save_us = (uint64_t)h->opt_int(h, "snapshots_after");
+	s->bucket_s = h->opt_int(h, "metrics_interval") / 1000000;
+	s->upgrade.no_backup = h->opt_int(h, "backup") == 0;
+	jobs_defaults(j);
+	j->node_days = h->opt_int(h, "retention.nodes");
+	j->observer_days = h->opt_int(h, "retention.observers");
+	j->metrics_days = h->opt_int(h, "retention.metrics");
+	j->packet_days = h->opt_int(h, "retention.packets");
+	j->client_days = h->opt_int(h, "retention.clients");
+	j->edge_days = h->opt_int(h, "retention.edges");
+}
+
+mk_result
+service_create(const mk_host *host, void **self)
+{
+	struct service *s = calloc(1, sizeof(*s));
+
+	if (s == NULL)
+		return MK_ENOMEM;
+	s->changes = calloc(SERVICE_CHANGES, sizeof(*s->changes));
+	if (s->changes == NULL) {
+		free(s);
+		return MK_ENOMEM;
+	}
+	s->host = host;
+	s->opened.lock_fd = -1;
+	(void)pthread_mutex_init(&s->upgrade.lock, NULL);
+	(void)pthread_cond_init(&s->upgrade.wake, NULL);
+	mk_writer_init(&s->body, EVENTS_MAX_BODY);
+	batch_init(&s->batch, host, &s->stats);
+	*self = s;
+	return MK_OK;
+}
+
+mk_result
+service_start(void *self)
+{
+	struct service *s = self;
+	mk_err err = { 0 };
+	mk_result rc;
+
+	service_read_options(s);
+	(void)snprintf(s->reason, sizeof(s->reason), "opening the database");
+	s->state_due = true; /* an earlier instance may have left another one */
+	rc = service_open(s, &err);
+	if (db_class(rc) == DB_FATAL) {
+		s->host->log(s->host, MK_LOG_ERROR, err.text);
+		return rc;
+	}
+	if (rc != MK_OK) {
+		err.code = rc;
+		service_wait(s, &err);
+	}
+	s->host->timer(s->host, TIMER_SECOND, SECOND_US, SECOND_US);
+	s->host->timer(s->host, TIMER_SAVE, s->save_us, s->save_us);
+	service_tell(s);
+	return MK_OK;
+}
+
+/* After whatever may have committed something. */
+static void
+service_settle(struct service *s)
+{
+	bool through = batch_settle(&s->batch);
+
+	if (!through)
+		s->host->timer(s->host, TIMER_SEND, SEND_US, 0);
+	s->congested = !through && s->batch.events.ready_bytes > CONGESTED_BYTES;
+	service_hold(s);
+}
+
+static void
+service_commit(struct service *s, bool snapshots)
+{
+	mk_err err = { 0 };
+	mk_result rc = batch_commit(&s->batch, snapshots, &err);
+
+	if (rc != MK_OK) {
+		err.code = rc;
+		service_wait(s, &err);
+	}
+	service_settle(s);
+}
+
+static bool
+service_takes(const struct service *s)
+{
+	return s->state == SERVICE_READY || s->state == SERVICE_SETTLING;
+}
+
+static void
+service_on_rows(struct service *s, const mk_msg *msg)
+{
+	bool was_open = batch_is_open(&s->batch), full;
+	mk_err err = { 0 };
+	mk_result rc;
+
+	if ((msg->flags & MK_MSG_GAP) != 0) {
+		batch_gap(&s->batch);
+		return;
+	}
+	s->messages++;
+	rc = batch_take(&s->batch, msg, &full, &err);
+	if (rc != MK_OK) {
+		err.code = rc;
+		service_wait(s, &err);
+	} else if (full) {
+		service_commit(s, false);
+	} else if (!was_open) {
+		s->host->timer(s->host, TIMER_COMMIT, s->commit_us, 0);
+	}
+}
+
+void
+service_on_msg(void *self, const mk_msg *msg)
+{
+	struct service *s = self;
+
+	if (strncmp(msg->topic, SNAPSHOT_PREFIX, strlen(SNAPSHOT_PREFIX)) != 0) {
+		service_on_rows(s, msg);
+	} else if ((msg->flags & MK_MSG_GAP) != 0) {
+		return; /* the next base repairs it */
+	} else if (strcmp(msg->origin, s->host->name(s->host)) == 0) {
+		snapshots_saw(&s->batch.snapshots, msg->topic);
+	} else if (snapshots_take(&s->batch.snapshots, msg) != MK_OK) {
+		batch_complain(&s->batch, "a snapshot was not kept  topic=%s bytes=%u", msg->topic,
+			       msg->body_len);
+	}
+}
+
+/* ----------------------------------------------------------------- timers -- */
+
+static void
+service_retry(struct service *s)
+{
+	mk_err err = { 0 };
+	mk_result rc;
+
+	if (s->state != SERVICE_WAITING)
+		return;
+	if (s->opened.db == NULL || s->reopen) {
+		service_close(s);
+		rc = service_open(s, &err);
+	} else {
+		rc = batch_retry(&s->batch, &err);
+		if (rc == MK_OK)
+			service_goes_on(s);
+	}
+	if (rc != MK_OK) {
+		err.code = rc;
+		service_wait(s, &err);
+	}
+	service_settle(s);
+}
+
+static void
+service_tell_changes(struct service *s)
+{
+	mk_err err = { 0 };
+
+	for (uint32_t i = 0; i < s->change_count; i++)
+		if (batch_changed(&s->batch, s->changes[i].table, s->changes[i].key, &err) != MK_OK)
+			batch_complain(&s->batch, "a change by a job is not told: %s", err.text);
+	s->change_count = 0;
+	service_settle(s);
+}
+
+/* Jobs run in the pauses; if there are none, they get one. */
+static void
+service_run_jobs(struct service *s)
+{
+	uint64_t now = s->host->now_us(s->host), chunks, after;
+
+	if (!service_takes(s))
+		return;
+	if (batch_is_open(&s->batch)) {
+		if (s->busy_since_us == 0)
+			s->busy_since_us = now;
+		if (now - s->busy_since_us < JOBS_STARVE_US) {
+			s->host->timer(s->host, TIMER_JOBS, JOBS_AFTER_US, 0);
+			return;
+		}
+		service_commit(s, false);
+		if (!service_takes(s))
+			return;
+	}
+	chunks = jobs_chunks(s->jobs);
+	after = jobs_run(s->jobs);
+	if (jobs_chunks(s->jobs) != chunks) {
+		stats_time(&s->stats, STATS_jobs,
+			   s->busy_since_us == 0 ? 0 : now - s->busy_since_us,
+			   s->host->now_us(s->host) - now);
+		rows_forget_txs(&s->batch.rows);
+	}
+	s->busy_since_us = 0;
+	s->host->timer(s->host, TIMER_JOBS, after, 0);
+	service_tell_changes(s);
+}
+
+static void
+service_announce(struct service *s)
+{
+	mk_err err = { 0 };
+
+	if (s->state != SERVICE_SETTLING)
+		return;
+	if (snapshots_publish(&s->batch.snapshots, s->host, &s->snapshots_at, &err) == MK_EAGAIN) {
+		s->host->timer(s->host, TIMER_SETTLE, SEND_US, 0);
+		return;
+	}
+	s->announced = true;
+	s->state = SERVICE_READY;
+	s->state_due = true;
+	service_tell(s);
+}
+
+static void
+service_housekeep(struct service *s)
+{
+	struct db_wal wal = { 0 };
+	mk_err err = { 0 };
+	bool did = false, idle = s->messages == s->messages_before;
+	mk_result rc;
+
+	s->messages_before = s->messages;
+	if (!service_takes(s) || batch_is_open(&s->batch))
+		return;
+	batch_ask(&s->batch);
+	rc = db_housekeep(s->opened.db, s->host->now_us(s->host), idle, &did, &wal, &err);
+	if (rc != MK_OK)
+		batch_complain(&s->batch, "checkpoint: %s", err.text);
+	if (did)
+		s->host->gauge(s->host, "wal_pages", wal.pages);
+	if (did && wal.blocked)
+		batch_complain(&s->batch, "the log of the database cannot shrink: %s", wal.reason);
+	service_settle(s);
+}
+
+void
+service_on_timer(void *self, uint32_t id)
+{
+	struct service *s = self;
+
+	switch (id) {
+	case TIMER_COMMIT:
+		if (service_takes(s))
+			service_commit(s, false);
+		break;
+	case TIMER_SAVE:
+		if (service_takes(s))
+			service_commit(s, true);
+		break;
+	case TIMER_RETRY:
+		service_retry(s);
+		break;
+	case TIMER_JOBS:
+		service_run_jobs(s);
+		break;
+	case TIMER_SEND:
+		service_settle(s);
+		break;
+	case TIMER_SETTLE:
+		service_announce(s);
+		break;
+	default:
+		service_look_at_upgrade(s);
+		service_housekeep(s);
+		service_tell(s);
+		break;
+	}
+}
+
+/* ------------------------------------------------------------- the rest -- */
+
+mk_result
+service_reconfigure(void *self)
+{
+	struct service *s = self;
+
+	service_read_options(s); /* what is not live has not changed */
+	if (s->jobs != NULL)
+		jobs_configure(s->jobs, &s->jobs_options);
+	s->batch.rows.bucket_s = s->bucket_s;
+	s->host->timer(s->host, TIMER_SAVE, s->save_us, s->save_us);
+	return MK_OK;
+}
+
+void
+service_stop(void *self)
+{
+	struct service *s = self;
+	mk_err err = { 0 };
+
+	s->stopped = true;
+	pthread_mutex_lock(&s->upgrade.lock);
+	atomic_store(&s->upgrade.cancel, true);
+	pthread_cond_signal(&s->upgrade.wake);
+	pthread_mutex_unlock(&s->upgrade.lock);
+	if (s->upgrade.running)
+		return; /* the database is still the thread's */
+	if (service_takes(s)) {
+		if (batch_commit(&s->batch, true, &err) != MK_OK)
+			s->host->log(s->host, MK_LOG_WARN, err.text);
+		(void)batch_settle(&s->batch);
+	}
+	if (s->jobs != NULL)
+		jobs_stop(s->jobs);
+	service_tell(s);
+}
+
+void
+service_destroy(void *self)
+{
+	struct service *s = self;
+
+	service_close(s);
+	batch_fini(&s->batch);
+	mk_writer_fini(&s->body);
+	pthread_cond_destroy(&s->upgrade.wake);
+	pthread_mutex_destroy(&s->upgrade.lock);
+	free(s->changes);
+	free(s);
+}
