@@ -36,27 +36,6 @@ command_look(const struct command *cmd, void (*write)(struct core *, mk_writer *
 	mk_writer_fini(&w);
 }
 
-static void
-command_status(const struct command *cmd, const mk_val *parameters)
-{
-	(void)parameters;
-	command_look(cmd, core_write_status);
-}
-
-static void
-command_plugins(const struct command *cmd, const mk_val *parameters)
-{
-	(void)parameters;
-	command_look(cmd, core_write_plugins);
-}
-
-static void
-command_stats(const struct command *cmd, const mk_val *parameters)
-{
-	(void)parameters;
-	command_look(cmd, core_write_stats);
-}
-
 /* -------------------------------------------------------- plugins' lives -- */
 
 /* The outcome of enable, disable, restart or reset. */
@@ -85,25 +64,13 @@ command_settled(void *arg, struct plug *p)
 	free(cmd);
 }
 
+/* If it was disabled when the configuration was read, nobody has looked at it yet. */
 static mk_result
-command_enable(struct core *c, struct plug *p, mk_err *err)
+command_enable(struct plug *p, mk_err *err)
 {
-	mk_problems *problems;
-	mk_result rc;
+	mk_result rc = plan_complete(p->plan, p->item, err);
 
-	if (p->item->manifest == NULL) {
-		/* It was disabled when the configuration was read, and not looked at. */
-		problems = mk_problems_new(c->file);
-		if (problems == NULL)
-			return mk_err_set(err, MK_ENOMEM, "out of memory");
-		rc = plan_complete(p->plan, p->item, problems);
-		if (rc != MK_OK)
-			mk_err_set(err, rc, "%s", mk_problems_line(problems, 0));
-		mk_problems_free(problems);
-		if (rc != MK_OK)
-			return rc;
-	}
-	return plug_enable(p, err);
+	return rc == MK_OK ? plug_enable(p, err) : rc;
 }
 
 static void
@@ -124,14 +91,14 @@ command_live(const struct command *cmd, const mk_val *parameters)
 	else if ((waiting = malloc(sizeof(*waiting))) == NULL)
 		rc = mk_err_set(&err, MK_ENOMEM, "out of memory");
 	else if (strcmp(cmd->name, "enable") == 0)
-		rc = command_enable(cmd->core, p, &err);
+		rc = command_enable(p, &err);
 	else if (strcmp(cmd->name, "disable") == 0)
 		plug_disable(p, "by command");
 	else if (strcmp(cmd->name, "restart") == 0)
 		rc = plug_restart(p, &err);
 	else
 		rc = plug_reset(p, &err);
-	if (rc != MK_OK) {
+	if (rc != MK_OK || waiting == NULL) {
 		free(waiting);
 		command_refuse(cmd, rc, err.text);
 		return;
@@ -143,22 +110,32 @@ command_live(const struct command *cmd, const mk_val *parameters)
 /* --------------------------------------------------------------- reload -- */
 
 static void
-command_reloaded(void *arg, bool good, bool changed, uint32_t count, const char *const *lines)
+command_put_lines(mk_writer *w, const char *key, uint32_t count, const char *const *lines)
+{
+	mk_kv_array(w, key, count);
+	for (uint32_t i = 0; i < count; i++)
+		mk_put_str(w, lines[i]);
+}
+
+static void
+command_reloaded(void *arg, const struct core_reload_outcome *o)
 {
 	struct command *cmd = arg;
 	mk_writer w;
 
 	mk_writer_init(&w, 0);
-	mk_put_map(&w, 3);
-	mk_kv_bool(&w, "changed", changed);
-	mk_kv_array(&w, "plan", good ? count : 0);
-	for (uint32_t i = 0; good && i < count; i++)
-		mk_put_str(&w, lines[i]);
-	mk_kv_array(&w, "problems", good ? 0 : count);
-	for (uint32_t i = 0; !good && i < count; i++)
-		mk_put_str(&w, lines[i]);
-	cmd->reply(cmd->arg, good ? MK_OK : MK_EINVAL,
-		   good ? "" : "the configuration has problems; nothing was changed", &w);
+	mk_put_map(&w, 4);
+	mk_kv_bool(&w, "changed", o->changed);
+	command_put_lines(&w, "plan", o->good ? o->count : 0, o->lines);
+	command_put_lines(&w, "problems", o->good ? 0 : o->count, o->lines);
+	command_put_lines(&w, "results", o->result_count, o->results);
+	if (o->all_good)
+		cmd->reply(cmd->arg, MK_OK, "", &w);
+	else
+		cmd->reply(cmd->arg, o->good ? MK_EUNAVAIL : MK_EINVAL,
+			   o->good ? "not every plugin came to run with its new configuration"
+				   : "the configuration has problems; nothing was changed",
+			   &w);
 	mk_writer_fini(&w);
 	free(cmd);
 }
@@ -187,13 +164,13 @@ command_run(struct core *c, const char *name, const mk_val *parameters, bool may
 {
 	static const struct {
 		const char *name;
-		bool changes;
-		void (*fn)(const struct command *cmd, const mk_val *parameters);
+		void (*look)(struct core *c, mk_writer *w);
+		void (*change)(const struct command *cmd, const mk_val *parameters);
 	} commands[] = {
-		{ "status", false, command_status }, { "plugins", false, command_plugins },
-		{ "stats", false, command_stats },   { "enable", true, command_live },
-		{ "disable", true, command_live },   { "restart", true, command_live },
-		{ "reset", true, command_live },     { "reload", true, command_reload },
+		{ "status", core_write_status, NULL }, { "plugins", core_write_plugins, NULL },
+		{ "stats", core_write_stats, NULL },   { "enable", NULL, command_live },
+		{ "disable", NULL, command_live },     { "restart", NULL, command_live },
+		{ "reset", NULL, command_live },       { "reload", NULL, command_reload },
 	};
 	struct command cmd = { .core = c, .reply = reply, .arg = arg };
 
@@ -201,10 +178,12 @@ command_run(struct core *c, const char *name, const mk_val *parameters, bool may
 		if (strcmp(commands[i].name, name) != 0)
 			continue;
 		cmd.name = commands[i].name;
-		if (commands[i].changes && !may_control)
-			command_refuse(&cmd, MK_EDENIED, "needs the capability core.control");
+		if (commands[i].look != NULL)
+			command_look(&cmd, commands[i].look);
+		else if (may_control)
+			commands[i].change(&cmd, parameters);
 		else
-			commands[i].fn(&cmd, parameters);
+			command_refuse(&cmd, MK_EDENIED, "needs the capability core.control");
 		return;
 	}
 	command_refuse(&cmd, MK_ENOENT, "no such command");

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * The control socket: run_dir/control.sock, mode 0600. Both ways u32 length (little-endian) and one
- * msgpack map. Requests {"id", "do", ...}, answers {"id", "result", "error", "data"}; a stream
+ * The control socket: run_dir/control.sock, mode 0600. Both ways one msgpack map a message. Requests {"id", "do", ...}, answers {"id", "result", "error", "data"}; a stream
  * sends several answers with "more": true. Core thread only.
  */
 #ifndef MK_CORE_CONTROL_H
@@ -9,8 +8,6 @@
 
 #include "core.h"
 
-/* One daemon per run_dir: takes the lock for the life of the process, or names who has it. */
-mk_result control_lock(const char *run_dir, mk_err *err);
 mk_result control_new(struct control **out, struct core *c, const char *run_dir, mk_err *err);
 void control_free(struct control *ctl); /* takes NULL */
 /* After each round: answer what was read, bring what is new to clients that follow the bus. */

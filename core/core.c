@@ -2,21 +2,18 @@
 #define _GNU_SOURCE
 #include "core.h"
 
-#include <dirent.h>
-#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
 #include <sys/signalfd.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "clock.h"
 #include "command.h"
 #include "control.h"
 #include "crash.h"
+#include "folder.h"
 #include "notify.h"
 #include "plug.h"
 
@@ -29,50 +26,21 @@
 static mk_result
 core_make_dirs(const struct settings *s, mk_err *err)
 {
-	static const char *const parts[] = { "",       "/run",   "/run/bus", "/run/plugins",
-					     "/state", "/outbox" };
+	static const char *const parts[] = {
+		"", "run", "run/bus", "run/plugins", "state", "outbox"
+	};
 	char path[1024];
+	mk_result rc = MK_OK;
 
-	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
-		snprintf(path, sizeof(path), "%s%s", s->data_dir, parts[i]);
-		/* Others have no business with the sockets; the data is the operator's choice. */
-		if (mkdir(path, i == 0 ? 0750 : 0700) == -1 && errno != EEXIST)
-			return mk_err_errno(err, "mkdir %s", path);
-	}
-	return MK_OK;
-}
-
-/* Sockets of a run that was killed. */
-static void
-core_clean_run(const struct settings *s)
-{
-	char path[1024];
-	struct dirent *entry;
-	DIR *dir;
-
-	snprintf(path, sizeof(path), "%s/bus", s->run_dir);
-	dir = opendir(path);
-	while (dir != NULL && (entry = readdir(dir)) != NULL)
-		if (entry->d_name[0] != '.')
-			(void)unlinkat(dirfd(dir), entry->d_name, 0);
-	if (dir != NULL)
-		closedir(dir);
+	/* Others have no business with the sockets; the data is the operator's choice. */
+	for (size_t i = 0; rc == MK_OK && i < sizeof(parts) / sizeof(parts[0]); i++)
+		rc = folder_make(path, sizeof(path), i == 0 ? 0750 : 0700, s->data_dir, parts[i],
+				 "", err);
+	return rc;
 }
 
 static void core_on_call(void *arg, struct seat *caller, uint64_t call, const char *method,
 			 const uint8_t *body, uint32_t len);
-
-static void
-core_on_ended(void *arg, uint32_t events)
-{
-	struct core *c = arg;
-	uint64_t n;
-
-	(void)events;
-	/* Only wakes the loop: every plug looks for itself in its round. */
-	if (read(c->ended_fd, &n, sizeof(n)) == -1)
-		return;
-}
 
 static void
 core_on_tick(void *arg)
@@ -110,10 +78,11 @@ core_open(struct core *c, mk_err *err)
 	mk_result rc = core_make_dirs(s, err);
 
 	if (rc == MK_OK)
-		rc = control_lock(s->run_dir, err);
+		rc = folder_lock(s->run_dir, err);
 	if (rc != MK_OK)
 		return rc;
-	core_clean_run(s);
+	snprintf(path, sizeof(path), "%s/bus", s->run_dir);
+	folder_empty(path); /* sockets of a run that was killed */
 	snprintf(path, sizeof(path), "%s/crash", s->run_dir);
 	if (crash_take(path, c->moved, sizeof(c->moved)) && plan_find(c->plan, c->moved) != NULL)
 		log_warn("core", "plugin %s took the last run down: it gets a process of its own",
@@ -126,11 +95,8 @@ core_open(struct core *c, mk_err *err)
 		rc = outside_new(&c->outside, c->hub, c->loop, s->listen, s->listen_count, err);
 	if (rc == MK_OK)
 		rc = control_new(&c->control, c, s->run_dir, err);
-	c->ended_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (rc == MK_OK && c->ended_fd != -1)
-		c->ended_watch = loop_watch(c->loop, c->ended_fd, LOOP_READ, core_on_ended, c);
 	c->tick = loop_timer_new(c->loop, core_on_tick, c);
-	if (rc == MK_OK && (c->ended_watch == NULL || c->tick == NULL))
+	if (rc == MK_OK && c->tick == NULL)
 		rc = mk_err_set(err, MK_ENOMEM, "out of memory");
 	return rc;
 }
@@ -148,7 +114,6 @@ core_new(struct core **out, const char *file, const char *const *builtin_dirs,
 	*out = c;
 	c->file = file;
 	c->builtin_dirs = builtin_dirs;
-	c->ended_fd = -1;
 	c->started_us = clock_now_us();
 	plan = plan_prepare(file, builtin_dirs, problems);
 	if (plan == NULL)
@@ -178,9 +143,6 @@ core_free(struct core *c)
 	outside_free(c->outside);
 	hub_free(c->hub);
 	loop_timer_free(c->tick);
-	loop_unwatch(c->ended_watch);
-	if (c->ended_fd != -1)
-		close(c->ended_fd);
 	loop_free(c->loop);
 	plan_unref(c->plan);
 	free(c);
@@ -209,7 +171,8 @@ core_on_call(void *arg, struct seat *from, uint64_t call, const char *method, co
 {
 	struct core *c = arg;
 	struct core_caller *caller = malloc(sizeof(*caller));
-	bool may_control = from == NULL; /* the control socket is the operator's */
+	/* The control socket is the operator's. */
+	bool may_control = from == NULL || mk_manifest_needs(from->manifest, "core.control");
 	mk_doc doc;
 
 	if (caller == NULL) {
@@ -217,9 +180,6 @@ core_on_call(void *arg, struct seat *from, uint64_t call, const char *method, co
 		return;
 	}
 	*caller = (struct core_caller){ .core = c, .call = call };
-	for (const char *const *p = from == NULL ? NULL : from->manifest->capabilities;
-	     p != NULL && *p != NULL; p++)
-		may_control = may_control || strcmp(*p, "core.control") == 0;
 	mk_doc_init(&doc);
 	if (mk_doc_open(&doc, body, len, NULL, NULL, 0) != MK_OK)
 		core_reply_call(caller, MK_EFORMAT, "malformed body", NULL);
@@ -231,41 +191,36 @@ core_on_call(void *arg, struct seat *from, uint64_t call, const char *method, co
 
 /* --------------------------------------------------------------------- run -- */
 
-static void core_on_signal(void *arg, uint32_t events);
-
-struct core_signals {
-	struct core *core;
-	int fd;
-};
-
 static void
-core_log_reload(void *arg, bool good, bool changed, uint32_t count, const char *const *lines)
+core_log_reload(void *arg, const struct core_reload_outcome *o)
 {
 	(void)arg;
-	for (uint32_t i = 0; i < count; i++)
-		log_write(good ? MK_LOG_INFO : MK_LOG_ERROR, "reload", "%s", lines[i]);
-	if (good)
-		log_info("reload", "%s", changed ? "done" : "nothing has changed");
-	else
+	for (uint32_t i = 0; i < o->count; i++)
+		log_write(o->good ? MK_LOG_INFO : MK_LOG_ERROR, "reload", "%s", o->lines[i]);
+	for (uint32_t i = 0; i < o->result_count; i++)
+		log_write(o->all_good ? MK_LOG_INFO : MK_LOG_WARN, "reload", "%s", o->results[i]);
+	if (!o->good)
 		log_error("reload", "the configuration has problems; nothing was changed");
+	else
+		log_info("reload", "%s", o->changed ? "done" : "nothing has changed");
 	notify_send("READY=1");
 }
 
 static void
 core_on_signal(void *arg, uint32_t events)
 {
-	struct core_signals *s = arg;
+	struct core *c = arg;
 	struct signalfd_siginfo info;
 
 	(void)events;
-	while (read(s->fd, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
+	while (read(c->signals, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
 		if (info.ssi_signo == SIGHUP) {
 			notify_send("RELOADING=1");
-			if (core_reload(s->core, false, core_log_reload, NULL) == MK_EAGAIN)
+			if (core_reload(c, false, core_log_reload, NULL) == MK_EAGAIN)
 				log_warn("reload", "one is under way, this one is ignored");
 		} else {
 			log_info("core", "stopping  signal=%s", sigabbrev_np((int)info.ssi_signo));
-			core_stop(s->core);
+			core_stop(c);
 		}
 	}
 }
@@ -283,16 +238,10 @@ core_stop(struct core *c)
 static bool
 core_is_fed(const struct core *c, const struct plug *p)
 {
-	for (const struct plug *q = c->plugs; q != NULL; q = q->next) {
-		if (q == p || q->state == PLUG_DISABLED || q->item->manifest == NULL)
-			continue;
-		for (const mk_topic *t = q->item->manifest->publishes; t->name != NULL; t++)
-			for (const mk_topic *u = p->item->manifest->subscribes; u->name != NULL;
-			     u++)
-				if (mk_topic_covers(u->name, t->name) ||
-				    mk_topic_covers(t->name, u->name))
-					return true;
-	}
+	for (const struct plug *q = c->plugs; q != NULL; q = q->next)
+		if (q != p && q->state != PLUG_DISABLED && q->item->manifest != NULL &&
+		    mk_topics_meet(q->item->manifest->publishes, p->item->manifest->subscribes))
+			return true;
 	return false;
 }
 
@@ -330,9 +279,11 @@ core_sweep(struct core *c)
 	for (struct plug *p = c->plugs, *next; p != NULL; p = next) {
 		next = p->next;
 		plug_round(p);
-		if (p->remove && p->state == PLUG_DISABLED && plug_is_down(p) && p->waiter == NULL)
+		if (p->remove && p->state == PLUG_DISABLED && !runner_is_live(&p->run) &&
+		    p->waiter == NULL)
 			plug_free(p);
 	}
+	core_reload_round(c);
 	if (c->plugs_changed) {
 		c->plugs_changed = false;
 		mk_writer_reset(&c->hub->writer);
@@ -355,10 +306,10 @@ core_give_up(struct core *c)
 void
 core_run(struct core *c, int signals)
 {
-	struct core_signals s = { .core = c, .fd = signals };
-	struct loop_watch *w = loop_watch(c->loop, signals, LOOP_READ, core_on_signal, &s);
+	struct loop_watch *w = loop_watch(c->loop, signals, LOOP_READ, core_on_signal, c);
 	bool ready = false, stuck = false;
 
+	c->signals = signals;
 	for (struct plug *p = c->plugs; p != NULL; p = p->next)
 		if (p->item->settings->enabled)
 			plug_enable(p, NULL);
@@ -380,7 +331,7 @@ core_run(struct core *c, int signals)
 	}
 	core_give_up(c);
 	for (struct plug *p = c->plugs; p != NULL; p = p->next)
-		stuck = stuck || (p->thread_live && !atomic_load(&p->thread_ended));
+		stuck = stuck || task_is_busy(&p->run.task);
 	loop_unwatch(w);
 	log_info("core", "stopped");
 	if (stuck) {

@@ -22,11 +22,10 @@ struct core {
 	const char *file;
 	const char *const *builtin_dirs;
 	char moved[MK_ID_MAX + 1]; /* plugin that crashed the last run: gets its own process */
+	int signals;
 	uint64_t started_us;
 	uint64_t stop_by; /* 0: not stopping */
 	struct loop_timer *tick;
-	int ended_fd; /* an inproc instance's thread has ended */
-	struct loop_watch *ended_watch;
 	struct reload *reload; /* under way, or NULL */
 	bool plugs_changed;    /* core/plugins is due */
 	uint64_t stats_us;
@@ -39,12 +38,21 @@ void core_free(struct core *c);
 void core_run(struct core *c, int signals);
 void core_stop(struct core *c);
 
-/* Read the configuration again, check all of it, then change what differs. `done` gets the plan
- * or the problems, one line each; never called when the result is not MK_OK. */
-mk_result core_reload(struct core *c, bool dry_run,
-		      void (*done)(void *arg, bool good, bool changed, uint32_t count,
-				   const char *const *lines),
-		      void *arg);
+struct core_reload_outcome {
+	bool good;     /* the configuration; else nothing has changed */
+	bool changed;  /* it differs from the one before */
+	bool all_good; /* and every plugin does what it says */
+	uint32_t count, result_count;
+	const char *const *lines;   /* the plan, or the problems */
+	const char *const *results; /* what became of each plugin that the plan touches */
+};
+typedef void core_reloaded(void *arg, const struct core_reload_outcome *outcome);
+
+/* Read the configuration again, check all of it, then change what differs. `done` is called when
+ * that has been carried out; never when the result is not MK_OK. */
+mk_result core_reload(struct core *c, bool dry_run, core_reloaded *done, void *arg);
+/* After each round: has everything come to rest? */
+void core_reload_round(struct core *c);
 /* Wait for one that is under way, and change nothing. */
 void core_end_reload(struct core *c);
 

@@ -26,9 +26,9 @@ hub_on_tick(void *arg)
 	hub_expire_calls(h, now);
 	again = hub_send_rewinds(h) || again;
 	for (struct seat *s = h->seats; s != NULL; s = s->next) {
-		if (s->rate > 0 && s->running)
+		if (s->rate.per_second > 0 && s->running)
 			seat_give_credit(s);
-		again = again || (s->rate > 0 && s->credit - s->used == 0 && s->running);
+		again = again || (s->rate.per_second > 0 && s->credit - s->used == 0 && s->running);
 	}
 	h->dirty = true;
 	if (again)
@@ -175,7 +175,10 @@ hub_gives_credit(struct hub *h, struct seat *s)
 {
 	struct entry *e = ring_front(&h->stream.rings[RING_RELIABLE]);
 
-	return h->over_us == 0 || (e != NULL && hub_is_held(s, e));
+	/* Who holds it up needs to publish to get on, but not if it only waits for a commit, and
+	 * who commits is what that one waits for. */
+	return h->over_us == 0 || (e != NULL && hub_is_held(s, e) && s->handled < e->order) ||
+	       mk_topic_lookup(s->manifest->publishes, HUB_COMMITTED) != NULL;
 }
 
 /* ----------------------------------------------------------- publishing -- */
@@ -215,15 +218,6 @@ hub_topic(struct hub *h, struct seat *from, const char *name, const mk_topic *de
 	return t;
 }
 
-bool
-hub_is_map(const void *body, uint32_t len)
-{
-	const uint8_t *p = body;
-
-	/* fixmap, map 16, map 32 */
-	return len > 0 && ((p[0] & 0xf0) == 0x80 || (p[0] & 0xfe) == 0xde);
-}
-
 static mk_result
 hub_check(struct hub *h, struct seat *from, const char *topic, const void *body, uint32_t len,
 	  const mk_topic **declared)
@@ -237,13 +231,8 @@ hub_check(struct hub *h, struct seat *from, const char *topic, const void *body,
 		return hub_refuse(h, from, MK_EDENIED, topic, "not declared or not granted");
 	if (len > (*declared)->max_body)
 		return hub_refuse(h, from, MK_ETOOBIG, topic, "body above the declared max_body");
-	if (from->trusted)
-		return MK_OK;
-	if (mk_validate(body, len, NULL, why, sizeof(why)) != MK_OK)
-		return hub_refuse(h, from, MK_EFORMAT, topic, why);
-	if (!hub_is_map(body, len))
-		return hub_refuse(h, from, MK_EFORMAT, topic, "body is not a map");
-	return MK_OK;
+	return seat_accepts(from, body, len, why) ? MK_OK
+						  : hub_refuse(h, from, MK_EFORMAT, topic, why);
 }
 
 /* What is on disk need not be kept by who published it. */
@@ -274,11 +263,8 @@ hub_on_committed(struct hub *h, const void *body, uint32_t len)
 			if (number <= s->committed)
 				continue;
 			s->committed = number;
-			if (!s->started)
-				continue; /* told when it starts */
-			wire_begin(&s->control, WIRE_TRIM);
-			wire_u64(&s->control, number);
-			wire_end(&s->control);
+			if (s->started) /* else it is told when it starts */
+				seat_tell(s, WIRE_TRIM, 1, &number);
 		}
 	}
 	mk_doc_close(&h->doc);
@@ -373,10 +359,7 @@ hub_send_rewinds(struct hub *h)
 		s->rewind_due = false;
 		s->rewound_us = now;
 		s->again_to = s->admitted;
-		wire_begin(&s->control, WIRE_REWIND);
-		wire_u64(&s->control, s->committed);
-		wire_end(&s->control);
-		h->dirty = true;
+		seat_tell(s, WIRE_REWIND, 1, &s->committed);
 		log_info("bus", "%s sends again what is not committed  after=%llu", s->name,
 			 (unsigned long long)s->committed);
 	}

@@ -29,9 +29,10 @@
 #include <meshkern/err.h>
 #include <meshkern/manifest.h>
 
-#include "link.h"
+#include "bus_link.h"
 #include "log.h"
 #include "loop.h"
+#include "rate.h"
 #include "reader.h"
 #include "wire.h"
 
@@ -68,12 +69,13 @@ struct seat {
 	void *owner;
 	char name[MK_ID_MAX + 1];
 	const mk_manifest *manifest; /* borrowed; NULL until declared */
-	uint64_t rate;               /* messages a second it may publish, 0 = any */
+	struct rate rate;            /* of messages that it may publish; per_second 0 = any */
 	bool trusted;                /* bodies were validated by our own code */
 
 	struct reader sent;   /* what it was sent */
 	struct reader acked;  /* what it has dealt with */
 	uint64_t done;        /* order up to which it has */
+	uint64_t handled;     /* order up to which it may have, as soon as it says so */
 	uint64_t sent_order;  /* of the last message ever sent to it */
 	uint64_t sent_before; /* the same when the present process sat down */
 	bool waited_for;      /* its unacknowledged messages stay in the ring */
@@ -87,7 +89,6 @@ struct seat {
 	uint32_t skip_count;
 
 	struct link *out, *in;
-	struct loop_watch *out_watch, *in_watch, *in_peers_watch;
 	bool here, started, running;
 	uint64_t bundles_sent, bundles_received, bytes_unreceived;
 	uint32_t bundle_len[32]; /* of those under way, by number */
@@ -96,13 +97,11 @@ struct seat {
 
 	uint64_t credit, credit_bytes; /* given in all */
 	uint64_t used, used_bytes;
-	uint64_t tokens, tokens_us; /* for `rate` */
-	uint64_t first, admitted;   /* lowest and highest outbox number of this epoch; 0 = none */
-	uint64_t committed;         /* highest that is on disk */
+	uint64_t first, admitted; /* lowest and highest outbox number of this epoch; 0 = none */
+	uint64_t committed;       /* highest that is on disk */
 	uint64_t rewound_us;
 	uint32_t topics, calls; /* that it has made, and that are open */
-	uint32_t core_calls;    /* within the second that began then */
-	uint64_t core_calls_us;
+	struct rate core_calls;
 	bool rewind_due;   /* messages of its durable topics did not get through */
 	uint64_t again_to; /* it is sending again, up to this number; 0 = is not */
 
@@ -163,8 +162,6 @@ void hub_pump(struct hub *h);
 void hub_rewind(struct hub *h, const struct topic *t);
 /* True if `e` may not leave the ring yet because of `by`. */
 bool hub_is_held(struct seat *by, const struct entry *e);
-/* Does it begin like a map? */
-bool hub_is_map(const void *body, uint32_t len);
 /* May this seat publish more right now? */
 bool hub_gives_credit(struct hub *h, struct seat *s);
 void hub_need_tick(struct hub *h);
@@ -213,6 +210,10 @@ void seat_skip(struct seat *s, uint64_t order);
 bool seat_skips(const struct seat *s, uint64_t order);
 /* "body" and the message's body, as the last pair of a map; nil if it is gone. */
 void seat_write_body(struct seat *s, uint64_t order, mk_writer *w);
+/* Is it a valid map, as far as it must be checked? Else `why` says what is wrong. */
+bool seat_accepts(const struct seat *s, const void *body, uint32_t len, char why[128]);
+/* A record of u64 fields for whoever sits there. */
+void seat_tell(struct seat *s, uint8_t kind, uint32_t count, const uint64_t *numbers);
 void seat_pump(struct seat *s);
 /* Send what credit allows it now. */
 void seat_give_credit(struct seat *s);

@@ -101,19 +101,15 @@ hub_call_send(struct hub *h, struct hub_call *c, const char *caller, const uint8
 		return;
 	}
 	s = hub_method(h, c->method);
-	if (s == NULL) {
+	if (s == NULL)
 		hub_call_end(h, c, MK_ENOENT, "no plugin answers this method", NULL, 0);
-		return;
-	}
-	if (!s->running || s->said_stop) {
+	else if (!s->running || s->said_stop)
 		hub_call_end(h, c, MK_EUNAVAIL, "the plugin that answers it is not running", NULL,
 			     0);
-		return;
-	}
-	if (s->control.len > CALLEE_WAITING) {
+	else if (s->control.len > CALLEE_WAITING)
 		hub_call_end(h, c, MK_EAGAIN, "the plugin that answers it is busy", NULL, 0);
+	if (c->id == 0)
 		return;
-	}
 	c->callee = s;
 	wire_begin(&s->control, WIRE_CALL);
 	wire_u64(&s->control, c->id);
@@ -156,17 +152,15 @@ hub_forget_ask(struct hub *h, uint64_t id)
 static bool
 hub_may_ask(struct seat *s, const char *method)
 {
-	uint64_t now = loop_now_us(s->hub->loop);
-
 	if (s->calls == CALLS_EACH)
 		return false;
 	if (strncmp(method, "core/", 5) != 0)
 		return true;
-	if (now - s->core_calls_us >= 1000000) {
-		s->core_calls_us = now;
-		s->core_calls = 0;
-	}
-	return s->core_calls++ < CORE_CALLS;
+	s->core_calls.per_second = s->core_calls.burst = CORE_CALLS;
+	if (rate_has(&s->core_calls, loop_now_us(s->hub->loop)) == 0)
+		return false;
+	rate_take(&s->core_calls, 1);
+	return true;
 }
 
 void
@@ -186,8 +180,7 @@ hub_on_ask(struct seat *s, uint64_t id, uint64_t timeout_us, const char *method,
 	}
 	if (!mk_topic_valid(method, false))
 		why = MK_EINVAL;
-	else if (!hub_is_map(body, len) ||
-		 (!s->trusted && mk_validate(body, len, NULL, text, sizeof(text)) != MK_OK))
+	else if (!mk_begins_map(body, len) || !seat_accepts(s, body, len, text))
 		why = MK_EFORMAT;
 	else if (!hub_may_ask(s, method) || (c = hub_call_new(h, method, timeout_us)) == NULL)
 		why = MK_EAGAIN;
@@ -222,8 +215,7 @@ hub_on_answer(struct seat *s, uint64_t id, mk_result result, const char *error, 
 	if (c == NULL || c->callee != s)
 		return; /* too late, or not its call */
 	if (result > MK_OK ||
-	    (len > 0 && (!hub_is_map(body, len) ||
-			 (!s->trusted && mk_validate(body, len, NULL, NULL, 0) != MK_OK)))) {
+	    (len > 0 && (!mk_begins_map(body, len) || !seat_accepts(s, body, len, text)))) {
 		s->hub->events.misbehaved(s->owner, "gave a malformed answer to a call");
 		hub_call_end(s->hub, c, MK_EFORMAT, "malformed answer", NULL, 0);
 		return;

@@ -67,22 +67,12 @@ main_parse(int argc, char **argv, struct main_options *o)
 	return 2;
 }
 
-static void
-main_print_problems(const mk_problems *problems)
-{
-	for (uint32_t i = 0; i < mk_problems_lines(problems); i++)
-		fprintf(stderr, "%s\n", mk_problems_line(problems, i));
-	if (mk_problems_count(problems) > mk_problems_lines(problems))
-		fprintf(stderr, "... and %u more\n",
-			mk_problems_count(problems) - mk_problems_lines(problems));
-}
-
 static int
 main_check(const struct main_options *o, mk_problems *problems)
 {
 	struct plan *plan = plan_prepare(o->file, child_builtin_dirs(), problems);
 
-	main_print_problems(problems);
+	mk_problems_print(problems, stderr);
 	if (plan == NULL)
 		return 2;
 	plan_unref(plan);
@@ -109,7 +99,7 @@ main_run(const struct main_options *o, mk_problems *problems)
 	signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 	log_init(STDERR_FILENO, MK_LOG_INFO, LOG_TEXT);
 	rc = core_new(&core, o->file, child_builtin_dirs(), problems, &err);
-	main_print_problems(problems);
+	mk_problems_print(problems, stderr);
 	if (rc == MK_OK) {
 		log_info("core", "meshkernd %s  config=%s data_dir=%s", MK_VERSION, o->file,
 			 core->plan->settings->data_dir);

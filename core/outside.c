@@ -27,7 +27,6 @@ struct outside {
 	struct hub *hub;
 	struct loop *loop;
 	struct link *pub, *pull;
-	struct loop_watch *pull_watch, *peers_watch;
 	struct loop_timer *timer;
 	struct replay replays[REPLAYS_MAX];
 	uint32_t replay_count;
@@ -37,31 +36,20 @@ struct outside {
 	struct outside_stats stats;
 };
 
+/* What is in o->frame, if `rc` says that it was written. */
 static void
-outside_send(struct outside *o, const char *prefix, const mk_msg *m)
+outside_send(struct outside *o, mk_result rc)
 {
-	if (frame_write(&o->frame, &o->scratch, prefix, m) == MK_OK &&
-	    link_send(o->pub, o->frame.data, o->frame.len) == MK_OK)
+	if (rc == MK_OK && link_send(o->pub, o->frame.data, o->frame.len) == MK_OK)
 		o->stats.published++;
 }
 
 static void
 outside_send_entry(struct outside *o, const char *prefix, const struct entry *e, uint32_t flags)
 {
-	mk_msg m = {
-		.flags = e->flags | flags,
-		.topic = e->topic->name,
-		.origin = e->origin,
-		.epoch = o->hub->stream.epoch,
-		.seq = e->seq,
-		.time_us = e->time_us,
-		.origin_seq = e->origin_seq,
-		.schema = e->schema,
-		.body = e->body,
-		.body_len = e->len,
-	};
+	mk_msg m = stream_msg(&o->hub->stream, e, flags);
 
-	outside_send(o, prefix, &m);
+	outside_send(o, frame_write(&o->frame, &o->scratch, prefix, &m));
 }
 
 static void
@@ -78,7 +66,6 @@ static void
 outside_send_note(struct outside *o, const struct replay *r, const char *key, uint64_t value,
 		  uint64_t seq, uint32_t flags)
 {
-	mk_writer body;
 	mk_msg m = { .flags = flags,
 		     .topic = r->topic,
 		     .origin = "core",
@@ -86,15 +73,7 @@ outside_send_note(struct outside *o, const struct replay *r, const char *key, ui
 		     .seq = seq,
 		     .time_us = clock_wall_us() };
 
-	mk_writer_init(&body, 64);
-	mk_put_map(&body, 1);
-	mk_kv_u64(&body, key, value);
-	if (mk_writer_end(&body) == MK_OK) {
-		m.body = body.data;
-		m.body_len = (uint32_t)body.len;
-		outside_send(o, r->prefix, &m);
-	}
-	mk_writer_fini(&body);
+	outside_send(o, frame_write_note(&o->frame, &o->scratch, r->prefix, &m, key, value));
 }
 
 static bool
@@ -219,13 +198,12 @@ outside_request(struct outside *o, const mk_val *root)
 }
 
 static void
-outside_on_pull(void *arg, uint32_t events)
+outside_on_pull(void *arg)
 {
 	struct outside *o = arg;
 	const uint8_t *data;
 	size_t len;
 
-	(void)events;
 	while ((data = link_receive(o->pull, &len)) != NULL) {
 		bool ok = mk_doc_open(&o->doc, data, len, NULL, NULL, 0) == MK_OK &&
 			  outside_request(o, mk_doc_root(&o->doc));
@@ -239,12 +217,10 @@ outside_on_pull(void *arg, uint32_t events)
 }
 
 static void
-outside_on_peers(void *arg, uint32_t events)
+outside_on_peers(void *arg)
 {
 	struct outside *o = arg;
 
-	(void)events;
-	link_peers_seen(o->pub);
 	log_debug("bus", "outside subscribers: %u", link_peers(o->pub));
 }
 
@@ -287,16 +263,14 @@ outside_new(struct outside **out, struct hub *h, struct loop *loop,
 		rc = link_open(&o->pull, LINK_PULL, 128, REQUEST_MAX, err);
 	if (rc == MK_OK)
 		rc = outside_listen(o, addresses, count, err);
+	o->timer = loop_timer_new(loop, outside_on_timer, o);
+	if (rc == MK_OK &&
+	    (o->timer == NULL || link_watch(o->pull, loop, outside_on_pull, NULL, o) != MK_OK ||
+	     link_watch(o->pub, loop, NULL, outside_on_peers, o) != MK_OK))
+		rc = mk_err_set(err, MK_ENOMEM, "bus: out of memory");
 	if (rc != MK_OK) {
 		outside_free(o);
 		return rc;
-	}
-	o->timer = loop_timer_new(loop, outside_on_timer, o);
-	o->pull_watch = loop_watch(loop, link_fd(o->pull), LOOP_READ, outside_on_pull, o);
-	o->peers_watch = loop_watch(loop, link_peers_fd(o->pub), LOOP_READ, outside_on_peers, o);
-	if (o->timer == NULL || o->pull_watch == NULL || o->peers_watch == NULL) {
-		outside_free(o);
-		return mk_err_set(err, MK_ENOMEM, "bus: out of memory");
 	}
 	h->watch_entry = outside_on_entry;
 	h->watch_arg = o;
@@ -310,8 +284,6 @@ outside_free(struct outside *o)
 	if (o == NULL)
 		return;
 	o->hub->watch_entry = NULL;
-	loop_unwatch(o->pull_watch);
-	loop_unwatch(o->peers_watch);
 	loop_timer_free(o->timer);
 	link_close(o->pull);
 	link_close(o->pub);

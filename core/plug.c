@@ -20,41 +20,27 @@
 #define QUIET_US 1000000u /* how long the sockets of the dead may take to end */
 #define ABORT_US 1000000u /* from SIGABRT, for the backtrace, to SIGKILL */
 
+#define TO(s) BIT(PLUG_##s)
 static const struct {
 	const char *text;
 	uint32_t next; /* states that may follow */
 } plug_states[] = {
-	[PLUG_DISABLED] = { "disabled", BIT(PLUG_STARTING) | BIT(PLUG_BACKOFF) },
-	[PLUG_STARTING] = { "starting", BIT(PLUG_RUNNING) | BIT(PLUG_DRAINING) | BIT(PLUG_BACKOFF) |
-					    BIT(PLUG_QUARANTINED) | BIT(PLUG_DISABLED) |
-					    BIT(PLUG_STUCK) },
-	[PLUG_RUNNING] = { "running", BIT(PLUG_DRAINING) | BIT(PLUG_BACKOFF) |
-					  BIT(PLUG_QUARANTINED) | BIT(PLUG_STUCK) |
-					  BIT(PLUG_STARTING) },
-	[PLUG_DRAINING] = { "draining", BIT(PLUG_DISABLED) | BIT(PLUG_STARTING) | BIT(PLUG_STUCK) },
-	[PLUG_BACKOFF] = { "backoff",
-			   BIT(PLUG_STARTING) | BIT(PLUG_DISABLED) | BIT(PLUG_QUARANTINED) },
-	[PLUG_QUARANTINED] = { "quarantined", BIT(PLUG_STARTING) | BIT(PLUG_DISABLED) },
-	[PLUG_STUCK] = { "stuck", BIT(PLUG_RUNNING) | BIT(PLUG_DISABLED) | BIT(PLUG_BACKOFF) |
-				      BIT(PLUG_DRAINING) | BIT(PLUG_STARTING) },
+	[PLUG_DISABLED] = { "disabled", TO(STARTING) | TO(BACKOFF) },
+	[PLUG_STARTING] = { "starting", TO(RUNNING) | TO(DRAINING) | TO(BACKOFF) | TO(QUARANTINED) |
+					    TO(DISABLED) | TO(STUCK) },
+	[PLUG_RUNNING] = { "running", TO(DRAINING) | TO(BACKOFF) | TO(QUARANTINED) | TO(STUCK) |
+					  TO(STARTING) },
+	[PLUG_DRAINING] = { "draining", TO(DISABLED) | TO(STARTING) | TO(STUCK) },
+	[PLUG_BACKOFF] = { "backoff", TO(STARTING) | TO(DISABLED) | TO(QUARANTINED) },
+	[PLUG_QUARANTINED] = { "quarantined", TO(STARTING) | TO(DISABLED) },
+	[PLUG_STUCK] = { "stuck",
+			 TO(RUNNING) | TO(DISABLED) | TO(BACKOFF) | TO(DRAINING) | TO(STARTING) },
 };
 
 const char *
 plug_state_text(enum plug_state s)
 {
 	return plug_states[s].text;
-}
-
-const char *
-plug_callback_text(uint32_t callback)
-{
-	static const char *const text[] = {
-#define PLUG_CALLBACK(name, t) [VITALS_##name] = (t),
-		VITALS_CALLBACKS(PLUG_CALLBACK)
-#undef PLUG_CALLBACK
-	};
-
-	return callback < sizeof(text) / sizeof(text[0]) ? text[callback] : "?";
 }
 
 static void
@@ -129,6 +115,7 @@ plug_revert(struct plug *p)
 	p->plan = p->old_plan;
 	p->item = p->old_item;
 	p->old_plan = NULL;
+	p->reverted = true;
 	p->recent = 0;
 	plan_unref(failed);
 	return true;
@@ -169,7 +156,7 @@ static void
 plug_poison(struct plug *p, int signal)
 {
 	struct hub *h = p->core->hub;
-	uint64_t order = atomic_load(&p->vitals->order);
+	uint64_t order = atomic_load(&p->run.vitals->order);
 	char topic[64];
 
 	if (order == 0 || order != p->poison_order) {
@@ -177,18 +164,18 @@ plug_poison(struct plug *p, int signal)
 		return;
 	}
 	p->poison_order = 0;
-	vitals_get_topic(p->vitals, topic);
+	vitals_get_topic(p->run.vitals, topic);
 	wire_clean(topic);
 	log_error(
 	    "core",
 	    "plugin %s: crashed twice on the same message, which is skipped  topic=%s seq=%llu",
-	    p->name, topic, (unsigned long long)atomic_load(&p->vitals->seq));
+	    p->name, topic, (unsigned long long)atomic_load(&p->run.vitals->seq));
 	mk_writer_reset(&h->writer);
 	mk_put_map(&h->writer, 6);
 	mk_kv_str(&h->writer, "plugin", p->name);
 	mk_kv_str(&h->writer, "topic", topic);
 	mk_kv_u64(&h->writer, "epoch", h->stream.epoch);
-	mk_kv_u64(&h->writer, "seq", atomic_load(&p->vitals->seq));
+	mk_kv_u64(&h->writer, "seq", atomic_load(&p->run.vitals->seq));
 	mk_kv_i64(&h->writer, "signal", signal);
 	seat_write_body(p->seat, order, &h->writer);
 	hub_say(h, "core/poison", false, &h->writer);
@@ -199,25 +186,14 @@ plug_poison(struct plug *p, int signal)
 static bool
 plug_obituary(struct plug *p, char *text, size_t cap)
 {
-	uint32_t callback = atomic_load(&p->vitals->callback);
-	char topic[64] = "", where[128] = "";
 	int status = p->end_status;
+	char where[128];
 
-	vitals_get_topic(p->vitals, topic);
-	if (callback == VITALS_MSG || callback == VITALS_CALL)
-		snprintf(where, sizeof(where), " in %s, topic %s", plug_callback_text(callback),
-			 topic);
-	else if (callback != VITALS_NONE)
-		snprintf(where, sizeof(where), " in %s", plug_callback_text(callback));
+	vitals_where(p->run.vitals, where);
 	if (p->killed_for != NULL)
 		snprintf(text, cap, "%s%s", p->killed_for, where);
-	else if (p->inproc)
-		snprintf(text, cap, "%.*s", (int)cap - 1,
-			 p->thread_err.text[0] != '\0' ? p->thread_err.text : "its thread ended");
-	else if (WIFSIGNALED(status))
-		snprintf(text, cap, "killed by SIG%s%s", sigabbrev_np(WTERMSIG(status)), where);
 	else
-		snprintf(text, cap, "exited with status %d%s", WEXITSTATUS(status), where);
+		runner_tell_end(&p->run, status, text, cap);
 	return p->inproc || p->killed_for != NULL || !WIFSIGNALED(status) ||
 	       (WTERMSIG(status) != SIGKILL && WTERMSIG(status) != SIGTERM);
 }
@@ -231,7 +207,7 @@ plug_on_ended(struct plug *p)
 
 	p->ev_ended = false;
 	own_fault = plug_obituary(p, text, sizeof(text)) || failed;
-	seat_done(p->seat, atomic_load(&p->vitals->done));
+	seat_done(p->seat, atomic_load(&p->run.vitals->done));
 	if (own_fault && !stopped && !failed)
 		plug_poison(p, WIFSIGNALED(p->end_status) ? WTERMSIG(p->end_status) : 0);
 	plug_release(p);
@@ -316,18 +292,14 @@ plug_new(struct core *c, struct plan *plan, struct plan_item *item, mk_err *err)
 	p->timer = loop_timer_new(c->loop, plug_on_deadline, p);
 	/* Those of the first configuration are waited for from the first message on. */
 	p->seat = seat_new(c->hub, p->name, p, c->plan == NULL);
-	if (p->timer == NULL || p->seat == NULL) {
-		mk_err_set(err, MK_ENOMEM, "out of memory");
-		plan_unref(p->plan);
-		loop_timer_free(p->timer);
-		seat_free(p->seat);
-		free(p);
-		return NULL;
-	}
 	while (*at != NULL)
 		at = &(*at)->next;
 	*at = p;
-	return p;
+	if (p->timer != NULL && p->seat != NULL)
+		return p;
+	mk_err_set(err, MK_ENOMEM, "out of memory");
+	plug_free(p);
+	return NULL;
 }
 
 void
@@ -338,6 +310,7 @@ plug_free(struct plug *p)
 	while (*at != p)
 		at = &(*at)->next;
 	*at = p->next;
+	runner_release(&p->run);
 	loop_timer_free(p->timer);
 	seat_free(p->seat);
 	plan_unref(p->plan);
@@ -429,7 +402,9 @@ plug_adopt(struct plug *p, struct plan *plan, struct plan_item *item, bool live)
 
 	p->plan = plan_ref(plan);
 	p->item = item;
+	p->reverted = false;
 	if (live && p->state == PLUG_RUNNING) {
+		p->tried = false;
 		seat_reconfigure(p->seat, item->body, (uint32_t)item->len);
 		/* The manifest is equal, but the old one goes with its plan. */
 		plug_declare(p);
@@ -460,6 +435,7 @@ plug_follow(struct plug *p, struct plan *plan, struct plan_item *item)
 
 	p->plan = plan_ref(plan);
 	p->item = item;
+	p->reverted = false;
 	plan_unref(before);
 }
 
@@ -468,12 +444,6 @@ plug_wait(struct plug *p, void (*done)(void *, struct plug *), void *arg)
 {
 	p->waiter = done;
 	p->waiter_arg = arg;
-}
-
-bool
-plug_is_down(const struct plug *p)
-{
-	return p->child.pid == 0 && !p->thread_live;
 }
 
 bool
@@ -543,10 +513,6 @@ plug_check_claims(struct plug *p)
 void
 plug_round(struct plug *p)
 {
-	if (p->thread_live && atomic_load_explicit(&p->thread_ended, memory_order_acquire)) {
-		p->ev_ended = true;
-		p->end_status = 0;
-	}
 	if (p->ev_running)
 		plug_on_running(p);
 	plug_check_claims(p);
@@ -568,13 +534,14 @@ plug_round(struct plug *p)
 	}
 	if (p->ev_reconfigured) {
 		p->ev_reconfigured = false;
+		p->tried = true;
 		if (p->ev_result == MK_OK)
 			log_info("core", "plugin %s: took its new options", p->name);
 		else if (p->state == PLUG_RUNNING)
 			plug_restart(p, NULL);
 	}
 	/* Who was told to go closes its links, and then ends by itself. */
-	if (p->ev_lost && !p->ev_stopped && !p->ev_failed && p->child.pid != 0)
+	if (p->ev_lost && !p->ev_stopped && !p->ev_failed && p->run.child.pid != 0)
 		plug_kill(p, NULL);
 	p->ev_lost = false;
 	if (p->ev_ended && plug_is_over(p))
@@ -610,8 +577,8 @@ plug_moves_again(struct plug *p)
 static void
 plug_check_callback(struct plug *p, uint64_t now_us)
 {
-	uint32_t callback = atomic_load(&p->vitals->callback);
-	uint64_t since = atomic_load(&p->vitals->since_us),
+	uint32_t callback = atomic_load(&p->run.vitals->callback);
+	uint64_t since = atomic_load(&p->run.vitals->since_us),
 		 for_us = now_us > since ? now_us - since : 0;
 	char text[128], topic[64];
 
@@ -621,24 +588,25 @@ plug_check_callback(struct plug *p, uint64_t now_us)
 			plug_moves_again(p);
 		return;
 	}
-	vitals_get_topic(p->vitals, topic);
+	vitals_get_topic(p->run.vitals, topic);
 	if (!p->warned_slow)
 		log_warn("core", "plugin %s: %s takes long  ms=%llu topic=%s", p->name,
-			 plug_callback_text(callback), (unsigned long long)(for_us / 1000),
+			 vitals_text(callback), (unsigned long long)(for_us / 1000),
 			 callback == VITALS_MSG ? topic : "");
 	p->warned_slow = true;
 	if (for_us < p->item->settings->stuck_us || p->state == PLUG_STUCK)
 		return;
-	snprintf(text, sizeof(text), "blocked in %s for %llu s", plug_callback_text(callback),
+	snprintf(text, sizeof(text), "blocked in %s for %llu s", vitals_text(callback),
 		 (unsigned long long)(for_us / 1000000));
 	if (p->inproc) {
 		seat_park(p->seat, true);
 		crash_write(p->name);
 		plug_set_state(p, PLUG_STUCK, text);
+		p->tried = true;
 	} else if (p->killed_for == NULL) {
 		log_error("core", "plugin %s: %s, aborted", p->name, text);
 		p->killed_for = "blocked for too long";
-		child_kill(&p->child, SIGABRT);
+		child_kill(&p->run.child, SIGABRT);
 		plug_deadline(p, ABORT_US, "blocked for too long");
 	}
 }
@@ -648,10 +616,10 @@ plug_check(struct plug *p, uint64_t now_us)
 {
 	uint64_t limit = p->item->settings->memory_bytes;
 
-	if (p->vitals == NULL)
+	if (p->run.vitals == NULL)
 		return;
 	plug_check_callback(p, now_us);
-	if (limit > 0 && child_rss(&p->child) > limit)
+	if (limit > 0 && child_rss(p->run.child.pid) > limit)
 		plug_kill(p, "memory limit exceeded");
 }
 

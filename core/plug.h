@@ -10,11 +10,8 @@
 #ifndef MK_CORE_PLUG_H
 #define MK_CORE_PLUG_H
 
-#include <pthread.h>
-
-#include "child.h"
 #include "core.h"
-#include "vitals.h"
+#include "runner.h"
 
 enum plug_state {
 	PLUG_DISABLED,
@@ -48,18 +45,14 @@ struct plug {
 	bool wanted;       /* should be running */
 	bool restart;      /* start again once it has stopped */
 	bool remove;       /* no longer in the configuration: free once it has stopped */
+	bool reloaded;     /* the last reload has touched it */
+	bool reverted;     /* what that brought did not work: it runs with the one before */
 	bool tried;        /* the outcome of the last start is known, or there was none */
 
 	/* the process or thread that runs it */
 	uint32_t generation;
 	bool inproc;
-	struct child child;
-	pthread_t thread;
-	bool thread_live;
-	_Atomic bool thread_ended;
-	mk_err thread_err;
-	struct vitals *vitals;
-	size_t vitals_len; /* mapped; 0 = allocated */
+	struct runner run;
 	uint64_t ended_us; /* monotonic; it has ended, but its sockets may hold something */
 	uint64_t deadline_us;
 	const char *deadline_text;
@@ -106,14 +99,12 @@ void plug_follow(struct plug *p, struct plan *plan, struct plan_item *item);
 void plug_wait(struct plug *p, void (*done)(void *arg, struct plug *p), void *arg);
 /* True when nothing is under way. */
 bool plug_is_settled(const struct plug *p);
-bool plug_is_down(const struct plug *p); /* no thread, no process */
 
 /* After each round of the loop: act on what happened. */
 void plug_round(struct plug *p);
 /* Now and then: is it slow, stuck, too large? */
 void plug_check(struct plug *p, uint64_t now_us);
 const char *plug_state_text(enum plug_state s);
-const char *plug_callback_text(uint32_t callback);
 
 /* The hub's events; `owner` is the plug. */
 extern const struct hub_events plug_events;

@@ -3,6 +3,21 @@
 
 #include <string.h>
 
+mk_msg
+stream_msg(const struct stream *s, const struct entry *e, uint32_t flags)
+{
+	return (mk_msg){ .flags = e->flags | flags,
+			 .topic = e->topic->name,
+			 .origin = e->origin,
+			 .epoch = s->epoch,
+			 .seq = e->seq,
+			 .time_us = e->time_us,
+			 .origin_seq = e->origin_seq,
+			 .schema = e->schema,
+			 .body = e->body,
+			 .body_len = e->len };
+}
+
 void
 reader_init(struct reader *r, const struct stream *s, bool (*wants)(void *, const char *),
 	    void *arg)

@@ -21,6 +21,9 @@ struct stream { /* what there is to read */
 	uint64_t epoch;
 };
 
+/* An entry as a plugin or an outsider sees it; valid as long as the entry. */
+mk_msg stream_msg(const struct stream *s, const struct entry *e, uint32_t flags);
+
 struct reader {
 	const struct stream *stream;
 	bool (*wants)(void *arg, const char *topic);

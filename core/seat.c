@@ -73,7 +73,8 @@ seat_declare(struct seat *s, const mk_manifest *manifest, uint64_t rate, bool tr
 		reader_matches(&s->acked, s->hub->stream.topics.at[i]);
 	}
 	s->manifest = manifest;
-	s->rate = rate;
+	s->rate.per_second = rate;
+	s->rate.burst = rate < 10 ? 1 : rate / 10; /* a tenth of a second */
 	s->trusted = trusted;
 	reader_rematch(&s->sent);
 	reader_rematch(&s->acked);
@@ -86,11 +87,21 @@ seat_park(struct seat *s, bool parked)
 	s->hub->dirty = true;
 }
 
-static void
-seat_control(struct seat *s, uint8_t kind)
+bool
+seat_accepts(const struct seat *s, const void *body, uint32_t len, char why[128])
 {
-	wire_begin(&s->control, kind);
-	wire_end(&s->control);
+	if (s->trusted)
+		return true;
+	if (mk_validate(body, len, NULL, why, 128) != MK_OK)
+		return false;
+	snprintf(why, 128, "body is not a map");
+	return mk_begins_map(body, len);
+}
+
+void
+seat_tell(struct seat *s, uint8_t kind, uint32_t count, const uint64_t *numbers)
+{
+	wire_numbers(&s->control, kind, count, numbers);
 	s->hub->dirty = true;
 }
 
@@ -114,7 +125,7 @@ seat_write_body(struct seat *s, uint64_t order, mk_writer *w)
 void
 seat_bye(struct seat *s)
 {
-	seat_control(s, WIRE_BYE);
+	seat_tell(s, WIRE_BYE, 0, NULL);
 	seat_flush(s);
 }
 
@@ -186,30 +197,15 @@ seat_flush(struct seat *s)
 	}
 }
 
-/* Messages that `rate` allows beyond what was given already. */
-static uint64_t
-seat_tokens(struct seat *s)
-{
-	uint64_t now = loop_now_us(s->hub->loop);
-	uint64_t most = (s->rate < 10 ? 1 : s->rate / 10) * 1000000; /* a tenth of a second */
-
-	s->tokens += (now - s->tokens_us) * s->rate;
-	s->tokens_us = now;
-	if (s->tokens > most)
-		s->tokens = most;
-	return s->tokens / 1000000;
-}
-
 static void
 seat_throttle(struct seat *s)
 {
 	uint32_t left_out;
 
 	s->throttled++;
-	hub_need_tick(s->hub);
 	if (log_allowed(&s->throttle_log, 1, &left_out))
 		log_warn("bus", "%s publishes as fast as its limit allows  rate=%llu left_out=%u",
-			 s->name, (unsigned long long)s->rate, left_out);
+			 s->name, (unsigned long long)s->rate.per_second, left_out);
 }
 
 void
@@ -222,28 +218,26 @@ seat_give_credit(struct seat *s)
 	    (s->credit >= s->used + CREDIT / 2 &&
 	     s->credit_bytes >= s->used_bytes + CREDIT_BYTES / 2))
 		return;
-	if (s->rate > 0) {
-		uint64_t tokens = seat_tokens(s);
+	if (s->rate.per_second > 0) {
+		uint64_t most = s->credit + rate_has(&s->rate, loop_now_us(s->hub->loop));
 
-		if (want > s->credit + tokens)
-			want = s->credit + tokens;
-		if (want <= s->credit && s->credit == s->used) {
+		if (want > most && s->credit == s->used && s->used > 0)
 			seat_throttle(s);
+		want = want < most ? want : most;
+		if (want <= s->credit && s->credit == s->used) {
+			hub_need_tick(s->hub);
 			return;
 		}
 	}
 	if (want > s->credit) {
-		s->tokens -= s->rate > 0 ? (want - s->credit) * 1000000 : 0;
+		if (s->rate.per_second > 0)
+			rate_take(&s->rate, want - s->credit);
 		s->credit = want;
 	} else if (bytes <= s->credit_bytes) {
 		return;
 	}
 	s->credit_bytes = bytes;
-	wire_begin(&s->control, WIRE_CREDIT);
-	wire_u64(&s->control, s->credit);
-	wire_u64(&s->control, s->credit_bytes);
-	wire_end(&s->control);
-	s->hub->dirty = true;
+	seat_tell(s, WIRE_CREDIT, 2, (const uint64_t[]){ s->credit, s->credit_bytes });
 }
 
 static void
@@ -402,7 +396,7 @@ seat_pump(struct seat *s)
 		if (!seat_fill(s)) {
 			if (s->draining) {
 				s->said_stop = true;
-				seat_control(s, WIRE_STOP);
+				seat_tell(s, WIRE_STOP, 0, NULL);
 				seat_flush(s);
 			}
 			break;
@@ -471,15 +465,17 @@ seat_on_publish(struct seat *s, struct wire_in *r)
 static void
 seat_on_ack(struct seat *s, struct wire_in *r)
 {
-	uint64_t received = wire_get_u64(r), done = wire_get_u64(r);
+	uint64_t received = wire_get_u64(r), done = wire_get_u64(r), handled = wire_get_u64(r);
 
-	if (r->bad || received > s->bundles_sent || done > s->sent_order) {
+	if (r->bad || received > s->bundles_sent || done > s->sent_order ||
+	    handled > s->sent_order) {
 		r->bad = true;
 		return;
 	}
 	for (; s->bundles_received < received; s->bundles_received++)
 		s->bytes_unreceived -= s->bundle_len[s->bundles_received % 32];
 	seat_done(s, done);
+	s->handled = handled;
 	/* All that it was sent is dealt with, and what it heard of losses, too. */
 	if (s->told_gap && s->bundles_received == s->bundles_sent && s->done >= s->sent_order &&
 	    s->bundle.len == 0 && s->control.len == 0) {
@@ -538,55 +534,45 @@ seat_on_number(struct seat *s, struct wire_in *r)
 }
 
 static void
-seat_on_call(struct seat *s, uint8_t kind, struct wire_in *r)
+seat_on_ask(struct seat *s, struct wire_in *r)
 {
-	uint64_t id = wire_get_u64(r);
-	uint64_t timeout = kind == WIRE_ASK ? wire_get_u64(r) : 0;
-	mk_result result = kind == WIRE_ASK ? MK_OK : (mk_result)wire_get_u32(r);
-	const char *name = wire_get_str(r);
+	uint64_t id = wire_get_u64(r), timeout = wire_get_u64(r);
+	const char *method = wire_get_str(r);
 	uint32_t len;
 	const uint8_t *body = wire_get_rest(r, &len);
 
-	if (r->bad)
-		return;
-	if (kind == WIRE_ASK)
-		hub_on_ask(s, id, timeout, name, body, len);
-	else
-		hub_on_answer(s, id, result, name, body, len);
+	if (!r->bad)
+		hub_on_ask(s, id, timeout, method, body, len);
+}
+
+static void
+seat_on_answer(struct seat *s, struct wire_in *r)
+{
+	uint64_t id = wire_get_u64(r);
+	mk_result result = (mk_result)wire_get_u32(r);
+	const char *error = wire_get_str(r);
+	uint32_t len;
+	const uint8_t *body = wire_get_rest(r, &len);
+
+	if (!r->bad)
+		hub_on_answer(s, id, result, error, body, len);
 }
 
 static void
 seat_on_record(struct seat *s, uint8_t kind, struct wire_in *r)
 {
-	switch (kind) {
-	case WIRE_STATE:
-		seat_on_state(s, r);
-		break;
-	case WIRE_PUB:
-		seat_on_publish(s, r);
-		break;
-	case WIRE_ACK:
-		seat_on_ack(s, r);
-		break;
-	case WIRE_ASK:
-	case WIRE_ANSWER:
-		seat_on_call(s, kind, r);
-		break;
-	case WIRE_LOG:
-		seat_on_log(s, r);
-		break;
-	case WIRE_MISBEHAVED:
-		seat_on_misbehaved(s, r);
-		break;
-	case WIRE_NUMBER:
-		seat_on_number(s, r);
-		break;
-	case WIRE_OUTBOX:
-		seat_on_outbox(s, r);
-		break;
-	default:
+	static void (*const handlers[])(struct seat *, struct wire_in *) = {
+		[WIRE_STATE] = seat_on_state,   [WIRE_PUB] = seat_on_publish,
+		[WIRE_ACK] = seat_on_ack,       [WIRE_ASK] = seat_on_ask,
+		[WIRE_ANSWER] = seat_on_answer, [WIRE_LOG] = seat_on_log,
+		[WIRE_NUMBER] = seat_on_number, [WIRE_MISBEHAVED] = seat_on_misbehaved,
+		[WIRE_OUTBOX] = seat_on_outbox,
+	};
+
+	if (kind < sizeof(handlers) / sizeof(handlers[0]) && handlers[kind] != NULL)
+		handlers[kind](s, r);
+	else
 		r->bad = true;
-	}
 }
 
 /* Start as soon as both sockets are through: a publish socket would swallow it before. */
@@ -596,26 +582,19 @@ seat_start(struct seat *s)
 	if (s->started || !s->here || s->out == NULL || link_peers(s->out) == 0)
 		return;
 	s->started = true;
-	wire_begin(&s->control, WIRE_START);
-	wire_u64(&s->control, s->hub->stream.epoch);
-	wire_u64(&s->control, s->admitted);
-	wire_end(&s->control);
-	if (s->committed > 0) {
-		wire_begin(&s->control, WIRE_TRIM);
-		wire_u64(&s->control, s->committed);
-		wire_end(&s->control);
-	}
+	seat_tell(s, WIRE_START, 2, (const uint64_t[]){ s->hub->stream.epoch, s->admitted });
+	if (s->committed > 0)
+		seat_tell(s, WIRE_TRIM, 1, &s->committed);
 	seat_flush(s);
 }
 
 static void
-seat_on_in(void *arg, uint32_t events)
+seat_on_in(void *arg)
 {
 	struct seat *s = arg;
 	const uint8_t *data;
 	size_t len;
 
-	(void)events;
 	for (int i = 0; i < RECEIVE_ROUND; i++) {
 		struct wire_in bundle, record;
 		uint8_t kind;
@@ -635,28 +614,16 @@ seat_on_in(void *arg, uint32_t events)
 	s->hub->dirty = true;
 }
 
+/* Also wakes the loop, for seat_is_quiet. */
 static void
-seat_on_peers(void *arg, uint32_t events)
+seat_on_peers(void *arg)
 {
 	struct seat *s = arg;
 
-	(void)events;
-	link_peers_seen(s->out);
-	if (link_peers(s->out) > 0)
+	if (s->started && (link_peers(s->out) == 0 || link_peers(s->in) == 0))
+		s->hub->events.lost_link(s->owner);
+	else
 		seat_start(s);
-	else if (s->started)
-		s->hub->events.lost_link(s->owner);
-}
-
-static void
-seat_on_in_peers(void *arg, uint32_t events)
-{
-	struct seat *s = arg;
-
-	(void)events;
-	link_peers_seen(s->in); /* also wakes the loop, for seat_is_quiet */
-	if (link_peers(s->in) == 0 && s->started)
-		s->hub->events.lost_link(s->owner);
 }
 
 bool
@@ -672,17 +639,15 @@ seat_attach(struct seat *s, struct link *out, struct link *in, mk_err *err)
 	s->in = in;
 	s->sent = s->acked;
 	s->sent_before = s->sent_order;
+	s->handled = 0;
 	s->here = s->started = s->running = s->draining = s->said_stop = false;
 	s->bundles_sent = s->bundles_received = s->bytes_unreceived = 0;
 	/* Whoever sat here before may have ended in the middle of it. */
 	s->rewind_due = s->rewind_due || s->again_to > s->committed;
-	s->credit = s->credit_bytes = s->used = s->used_bytes = s->tokens = 0;
-	s->tokens_us = loop_now_us(s->hub->loop);
-	s->in_watch = loop_watch(s->hub->loop, link_fd(in), LOOP_READ, seat_on_in, s);
-	s->out_watch = loop_watch(s->hub->loop, link_peers_fd(out), LOOP_READ, seat_on_peers, s);
-	s->in_peers_watch =
-	    loop_watch(s->hub->loop, link_peers_fd(in), LOOP_READ, seat_on_in_peers, s);
-	if (s->in_watch == NULL || s->out_watch == NULL || s->in_peers_watch == NULL) {
+	s->credit = s->credit_bytes = s->used = s->used_bytes = s->rate.saved = 0;
+	s->rate.at_us = loop_now_us(s->hub->loop);
+	if (link_watch(in, s->hub->loop, seat_on_in, seat_on_peers, s) != MK_OK ||
+	    link_watch(out, s->hub->loop, NULL, seat_on_peers, s) != MK_OK) {
 		seat_detach(s);
 		return mk_err_set(err, MK_ENOMEM, "bus: out of memory");
 	}
@@ -692,12 +657,8 @@ seat_attach(struct seat *s, struct link *out, struct link *in, mk_err *err)
 void
 seat_detach(struct seat *s)
 {
-	loop_unwatch(s->in_watch);
-	loop_unwatch(s->out_watch);
-	loop_unwatch(s->in_peers_watch);
 	link_close(s->out);
 	link_close(s->in);
-	s->in_watch = s->out_watch = s->in_peers_watch = NULL;
 	s->out = s->in = NULL;
 	s->running = s->started = s->here = false;
 	wire_clear(&s->control);

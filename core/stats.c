@@ -3,39 +3,14 @@
  * What the daemon says about itself: the maps behind `meshkern status`, `plugins` and `stats`,
  * core/plugins and core/stats.
  */
-#include <stdio.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include "clock.h"
 #include "core.h"
 #include "plug.h"
 
-static uint64_t
-stats_rss(void)
-{
-	unsigned long size, resident = 0;
-	FILE *f = fopen("/proc/self/statm", "re");
-
-	if (f == NULL)
-		return 0;
-	if (fscanf(f, "%lu %lu", &size, &resident) != 2)
-		resident = 0;
-	fclose(f);
-	return (uint64_t)resident * (uint64_t)sysconf(_SC_PAGESIZE);
-}
-
-static uint64_t
-stats_cpu_us(void)
-{
-	struct rusage u;
-
-	if (getrusage(RUSAGE_SELF, &u) == -1)
-		return 0;
-	return (uint64_t)(u.ru_utime.tv_sec + u.ru_stime.tv_sec) * 1000000 +
-	       (uint64_t)(u.ru_utime.tv_usec + u.ru_stime.tv_usec);
-}
+#define STATS_COUNTERS 6u
 
 void
 core_write_status(struct core *c, mk_writer *w)
@@ -61,7 +36,7 @@ core_write_status(struct core *c, mk_writer *w)
 	mk_kv_str(w, "config", c->file);
 	mk_kv_str(w, "data_dir", c->plan->settings->data_dir);
 	mk_kv_str(w, "state", c->stop_by != 0 ? "stopping" : "running");
-	mk_kv_u64(w, "rss_bytes", stats_rss());
+	mk_kv_u64(w, "rss_bytes", child_rss(getpid()));
 	mk_kv_map(w, "plugins", 4);
 	mk_kv_u64(w, "running", running);
 	mk_kv_u64(w, "starting", starting);
@@ -102,52 +77,60 @@ stats_outbox(mk_writer *w, const struct plug *p)
 		mk_kv_u64(w, keys[i], p->outbox[i]);
 }
 
+/* STATS_COUNTERS pairs. */
+static void
+stats_counters(mk_writer *w, const struct plug *p)
+{
+	const struct seat *seat = p->seat;
+	const struct vitals *v = p->run.vitals;
+
+	mk_kv_u64(w, "in", seat->in_messages);
+	mk_kv_u64(w, "out", seat->out_messages);
+	mk_kv_u64(w, "refused", seat->refused + (v != NULL ? atomic_load(&v->refused) : 0));
+	mk_kv_u64(w, "gaps", seat->gaps);
+	mk_kv_u64(w, "lost", seat->lost);
+	mk_kv_u64(w, "lag", reader_lag(&p->seat->sent));
+}
+
 static void
 stats_plugin(mk_writer *w, const struct plug *p)
 {
 	const mk_manifest *m = p->item->manifest;
 	const struct plugin_settings *s = p->item->settings;
-	const struct seat *seat = p->seat;
-	uint32_t callback = p->vitals == NULL ? VITALS_NONE : atomic_load(&p->vitals->callback);
+	const struct vitals *v = p->run.vitals;
+	uint32_t callback = v == NULL ? VITALS_NONE : atomic_load(&v->callback);
+	bool inproc = v != NULL ? p->inproc : s->isolation == ISOLATION_INPROC;
 
-	mk_put_map(w, 31);
+	mk_put_map(w, 25 + STATS_COUNTERS);
 	mk_kv_str(w, "name", p->name);
 	mk_kv_str(w, "plugin", s->plugin);
 	mk_kv_str(w, "version", m != NULL ? m->version : "");
 	mk_kv_str(w, "summary", m != NULL ? m->summary : "");
 	mk_kv_str(w, "state", plug_state_text(p->state));
 	mk_kv_str(w, "reason", p->reason);
-	mk_kv_str(w, "isolation",
-		  (p->vitals != NULL ? p->inproc : s->isolation == ISOLATION_INPROC) ? "inproc"
-										     : "process");
-	mk_kv_u64(w, "pid", (uint64_t)p->child.pid);
+	mk_kv_str(w, "isolation", inproc ? "inproc" : "process");
+	mk_kv_u64(w, "pid", (uint64_t)p->run.child.pid);
 	mk_kv_u64(w, "since_us", p->state_us);
 	mk_kv_u64(w, "restarts", p->starts > 0 ? p->starts - 1 : 0);
 	mk_kv_u64(w, "crashes", p->crashes);
 	mk_kv_str(w, "path", s->path);
 	mk_kv_bool(w, "builtin", s->builtin);
 	mk_kv_bool(w, "enabled", p->wanted);
-	mk_kv_u64(w, "rss_bytes", child_rss(&p->child));
+	mk_kv_u64(w, "rss_bytes", child_rss(p->run.child.pid));
 	stats_topics(w, "subscribes", m != NULL ? m->subscribes : NULL);
 	stats_topics(w, "publishes", m != NULL ? m->publishes : NULL);
 	mk_kv_u64(w, "misbehaved", p->misbehaved);
 	mk_kv_str(w, "last_misbehaviour", p->misbehaviour);
-	mk_kv_u64(w, "in", seat->in_messages);
-	mk_kv_u64(w, "out", seat->out_messages);
-	mk_kv_u64(w, "refused",
-		  seat->refused + (p->vitals != NULL ? atomic_load(&p->vitals->refused) : 0));
-	mk_kv_u64(w, "throttled", seat->throttled);
-	mk_kv_u64(w, "gaps", seat->gaps);
-	mk_kv_u64(w, "lost", seat->lost);
-	mk_kv_u64(w, "lag", reader_lag(&p->seat->sent));
+	mk_kv_u64(w, "throttled", p->seat->throttled);
+	stats_counters(w, p);
 	stats_outbox(w, p);
 	mk_kv_map(w, "numbers", p->number_count);
 	for (uint32_t i = 0; i < p->number_count; i++)
 		mk_kv_i64(w, p->numbers[i].name, p->numbers[i].value);
-	mk_kv_str(w, "callback", plug_callback_text(callback));
+	mk_kv_str(w, "callback", vitals_text(callback));
 	mk_kv_u64(w, "callback_us",
-		  callback == VITALS_NONE ? 0 : clock_now_us() - atomic_load(&p->vitals->since_us));
-	mk_kv_i64(w, "landlock", p->vitals == NULL ? -1 : atomic_load(&p->vitals->landlock));
+		  callback == VITALS_NONE ? 0 : clock_now_us() - atomic_load(&v->since_us));
+	mk_kv_i64(w, "landlock", v == NULL ? -1 : atomic_load(&v->landlock));
 }
 
 void
@@ -226,8 +209,8 @@ core_write_stats(struct core *c, mk_writer *w)
 	outside_get_stats(c->outside, &outside);
 	mk_put_map(w, 11);
 	mk_kv_u64(w, "uptime_us", clock_now_us() - c->started_us);
-	mk_kv_u64(w, "rss_bytes", stats_rss());
-	mk_kv_u64(w, "cpu_us", stats_cpu_us());
+	mk_kv_u64(w, "rss_bytes", child_rss(getpid()));
+	mk_kv_u64(w, "cpu_us", clock_cpu_us());
 	mk_kv_u64(w, "published", c->hub->published);
 	mk_kv_u64(w, "refused", c->hub->refused);
 	mk_kv_map(w, "ring", 2);
@@ -238,14 +221,9 @@ core_write_stats(struct core *c, mk_writer *w)
 		stats_topic(c, w, topics->at[i]);
 	mk_kv_array(w, "instances", n);
 	for (const struct plug *p = c->plugs; p != NULL; p = p->next) {
-		mk_put_map(w, 7);
+		mk_put_map(w, 1 + STATS_COUNTERS);
 		mk_kv_str(w, "name", p->name);
-		mk_kv_u64(w, "in", p->seat->in_messages);
-		mk_kv_u64(w, "out", p->seat->out_messages);
-		mk_kv_u64(w, "refused", p->seat->refused);
-		mk_kv_u64(w, "gaps", p->seat->gaps);
-		mk_kv_u64(w, "lost", p->seat->lost);
-		mk_kv_u64(w, "lag", reader_lag(&p->seat->sent));
+		stats_counters(w, p);
 	}
 	mk_kv_map(w, "outside", 5);
 	mk_kv_u64(w, "clients", outside.clients);

@@ -37,23 +37,26 @@ struct command {
 	int (*run)(const struct cli *cli); /* returns the exit status */
 };
 
-#define COMMANDS(X)       \
-	X(status)         \
-	X(plugins)        \
-	X(enable)         \
-	X(disable)        \
-	X(restart)        \
-	X(reset)          \
-	X(reload)         \
-	X(stats)          \
-	X(tail)           \
-	X(replay)         \
-	X(call)           \
-	X(plugin_new)     \
-	X(plugin_inspect) \
-	X(plugin_list)    \
-	X(config_check)   \
-	X(config_reference)
+#define COMMANDS(X)         \
+	X(status)           \
+	X(plugins)          \
+	X(enable)           \
+	X(disable)          \
+	X(restart)          \
+	X(reset)            \
+	X(reload)           \
+	X(stats)            \
+	X(tail)             \
+	X(replay)           \
+	X(call)             \
+	X(decode)           \
+	X(plugin_new)       \
+	X(plugin_inspect)   \
+	X(plugin_list)      \
+	X(config_check)     \
+	X(config_reference) \
+	X(import)           \
+	X(import_config)
 
 #define COMMAND_DECLARE(id) extern const struct command command_##id;
 COMMANDS(COMMAND_DECLARE)
@@ -99,9 +102,8 @@ char *cli_read_file(const char *path, size_t max, size_t *len);
  * to the daemon that can say what is wrong with it. */
 struct config {
 	const char *file;
-	char *dir; /* relative paths in it start here */
-	char *text;
-	struct mk_yaml *yaml;
+	char *dir;                /* relative paths in it start here */
+	struct mk_values *values; /* what can be read of it: only the daemon insists on all */
 };
 /* The file that -c names, or the first usual one that exists; NULL if there is none. */
 const char *config_find(const struct cli *cli);

@@ -75,6 +75,7 @@ reload_show(const struct cli *cli, const struct talk *c)
 		(void)show_data(cli, c->data);
 	if (!cli->json) {
 		show_lines(stdout, plan);
+		show_lines(stdout, mk_find(c->data, "results"));
 		fflush(stdout);
 		show_lines(stderr, problems);
 	}
@@ -84,7 +85,7 @@ reload_show(const struct cli *cli, const struct talk *c)
 	if (!cli->json)
 		puts(mk_count(plan) == 0 ? "nothing to change"
 		     : dry_run           ? "nothing was done: this was a dry run"
-			       : "this is being done: `meshkern plugins` shows how far it is");
+					 : "done");
 	return 0;
 }
 
@@ -115,9 +116,11 @@ const struct command command_reload = {
 	.help =
 	    "The whole file is checked first, with the options of every plugin. When anything is\n"
 	    "wrong, all problems are printed with their positions, nothing changes, and the exit\n"
-	    "status is 2. Otherwise the plan is printed and the daemon begins to carry it out:\n"
-	    "options that can change in the running plugin do, and only the plugins that need it\n"
-	    "are restarted.\n",
+	    "status is 2. Otherwise options that can change in the running plugin do, and only "
+	    "the\n"
+	    "plugins that need it are restarted. Returns when that is done and prints what became\n"
+	    "of each of them; one that does not run with its new configuration goes back to the\n"
+	    "old one, and the exit status is 1.\n",
 	.flags = { { "--dry-run", NULL, "check and print the plan, change nothing" } },
 	.run = reload_run,
 };

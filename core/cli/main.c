@@ -202,7 +202,7 @@ main(int argc, char **argv)
 		puts("meshkern " CLI_VERSION);
 	else if (rc == 0 && cli.help)
 		help_print(cli.command, p.group);
-	else if (rc == 0)
+	else if (rc == 0 && cli.command != NULL)
 		rc = cli.command->run(&cli);
 	free(cli.args);
 	if ((fflush(stdout) != 0 || ferror(stdout)) && rc == 0)

@@ -82,19 +82,18 @@ int
 plugin_files_find(struct plugin_files *list, const struct cli *cli)
 {
 	struct config c = { 0 };
-	const mk_node *path;
 	int rc = config_find(cli) == NULL ? 0 : config_open(&c, cli);
 
 	*list = (struct plugin_files){ 0 };
-	path = c.yaml == NULL ? NULL : mk_node_find(mk_yaml_root(c.yaml), "plugin_path");
-	for (uint32_t i = 0; path != NULL && path->kind == MK_NODE_LIST && i < path->count; i++) {
-		char *folder = path->items[i]->kind != MK_NODE_SCALAR
-				   ? NULL
-				   : config_path(&c, path->items[i]->text);
+	for (uint32_t i = 0; rc == 0 && i < mk_values_count(c.values, "plugin_path"); i++) {
+		char *option = cli_format("plugin_path[%u]", i);
+		const char *path = mk_values_str(c.values, option);
+		char *folder = path == NULL ? NULL : config_path(&c, path);
 
 		if (folder != NULL)
 			plugin_files_search(list, folder, true);
 		free(folder);
+		free(option);
 	}
 	config_close(&c);
 	for (const char *const *dir = child_builtin_dirs(); rc == 0 && *dir != NULL; dir++)

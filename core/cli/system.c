@@ -14,8 +14,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <meshkern/options.h>
-
+#include "settings.h"
 #include "text.h"
 
 void *
@@ -126,34 +125,39 @@ config_open(struct config *c, const struct cli *cli)
 {
 	mk_problems *problems;
 	const char *slash;
+	mk_yaml *yaml;
 	size_t len = 0;
+	char *text;
 
 	*c = (struct config){ .file = config_find(cli) };
 	if (c->file == NULL)
 		return cli_say(CLI_USAGE, "found neither ./" CONFIG_HERE " nor " CONFIG_SYSTEM
 					  ": name the configuration with -c FILE or the daemon's "
 					  "socket with --control SOCKET");
-	c->text = cli_read_file(c->file, 1u << 20, &len);
-	if (c->text == NULL)
+	text = cli_read_file(c->file, 1u << 20, &len);
+	if (text == NULL)
 		return cli_say(CLI_USAGE, "read %s: %s", c->file, strerror(errno));
 	problems = mk_problems_new(c->file);
-	c->yaml = problems == NULL ? NULL : mk_yaml_load(c->text, len, problems);
+	yaml = problems == NULL ? NULL : mk_yaml_load(text, len, problems);
+	free(text);
 	if (problems == NULL)
 		return cli_say(CLI_FAILED, "out of memory");
-	for (uint32_t i = 0; c->yaml == NULL && i < mk_problems_lines(problems); i++)
+	for (uint32_t i = 0; yaml == NULL && i < mk_problems_lines(problems); i++)
 		(void)cli_say(CLI_USAGE, "%s", mk_problems_line(problems, i));
+	if (yaml != NULL)
+		c->values = mk_options_read(settings_table, mk_yaml_root(yaml), "", problems);
+	mk_yaml_free(yaml);
 	mk_problems_free(problems);
 	slash = strrchr(c->file, '/');
 	c->dir =
 	    slash == NULL ? cli_format(".") : cli_format("%.*s", (int)(slash - c->file), c->file);
-	return c->yaml == NULL ? CLI_USAGE : 0;
+	return c->values == NULL ? CLI_USAGE : 0;
 }
 
 void
 config_close(struct config *c)
 {
-	mk_yaml_free(c->yaml);
-	free(c->text);
+	mk_values_free(c->values);
 	free(c->dir);
 	*c = (struct config){ 0 };
 }

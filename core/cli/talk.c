@@ -38,10 +38,8 @@ talk_path(const struct cli *cli, char **path, char **start)
 	}
 	rc = config_open(&c, cli);
 	if (rc == 0) {
-		const mk_node *data_dir = mk_node_find(mk_yaml_root(c.yaml), "data_dir");
-		bool given = data_dir != NULL && data_dir->kind == MK_NODE_SCALAR;
-		/* As in the daemon's table of options. */
-		char *dir = config_path(&c, given ? data_dir->text : "./data");
+		const char *data_dir = mk_values_str(c.values, "data_dir");
+		char *dir = config_path(&c, data_dir != NULL ? data_dir : "");
 
 		*path = cli_format("%s/run/control.sock", dir);
 		*start = cli_format("meshkernd -c %s", c.file);
@@ -201,7 +199,7 @@ int
 talk_next(struct talk *c, uint64_t wait_us)
 {
 	char why[160];
-	uint8_t head[4];
+	uint8_t head[4] = { 0 };
 	uint32_t len;
 	const mk_val *root;
 	int64_t result = 0;

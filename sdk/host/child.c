@@ -221,15 +221,15 @@ child_kill(struct child *c, int signal)
 }
 
 uint64_t
-child_rss(const struct child *c)
+child_rss(pid_t pid)
 {
 	char path[64], text[128] = "";
 	unsigned long size, resident = 0;
 	FILE *f;
 
-	if (c->pid == 0)
+	if (pid == 0)
 		return 0;
-	snprintf(path, sizeof(path), "/proc/%d/statm", (int)c->pid);
+	snprintf(path, sizeof(path), "/proc/%d/statm", (int)pid);
 	f = fopen(path, "re");
 	if (f == NULL)
 		return 0;

@@ -48,8 +48,8 @@ mk_result child_start(struct child *c, struct loop *loop, const char *name, cons
 		      int fd3, int fd4, void (*on_end)(void *arg, int status, long max_rss_kib),
 		      void *arg, mk_err *err);
 void child_kill(struct child *c, int signal);
-/* Resident memory in bytes, 0 if unknown. */
-uint64_t child_rss(const struct child *c);
+/* Resident memory in bytes of a process, 0 if unknown. */
+uint64_t child_rss(pid_t pid);
 /* Anonymous memory with this content, to be read by a child. -1 on failure. */
 int child_memory(const char *name, const void *data, size_t len);
 

@@ -26,3 +26,9 @@ clock_wall_us(void)
 {
 	return clock_read_us(CLOCK_REALTIME);
 }
+
+uint64_t
+clock_cpu_us(void)
+{
+	return clock_read_us(CLOCK_PROCESS_CPUTIME_ID);
+}

@@ -9,5 +9,6 @@
 
 uint64_t clock_now_us(void);  /* monotonic */
 uint64_t clock_wall_us(void); /* since 1970, may jump */
+uint64_t clock_cpu_us(void);  /* what this process has used */
 
 #endif

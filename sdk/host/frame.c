@@ -32,6 +32,26 @@ frame_write(struct wire_out *out, mk_writer *scratch, const char *prefix, const 
 	return out->failed ? MK_ENOMEM : MK_OK;
 }
 
+mk_result
+frame_write_note(struct wire_out *out, mk_writer *scratch, const char *prefix, const mk_msg *msg,
+		 const char *key, uint64_t value)
+{
+	mk_msg m = *msg;
+	mk_writer body;
+	mk_result rc;
+
+	mk_writer_init(&body, 256);
+	mk_put_map(&body, 1);
+	mk_kv_u64(&body, key, value);
+	rc = mk_writer_end(&body);
+	m.body = body.data;
+	m.body_len = (uint32_t)body.len;
+	if (rc == MK_OK)
+		rc = frame_write(out, scratch, prefix, &m);
+	mk_writer_fini(&body);
+	return rc;
+}
+
 /* The value at `i` of the header array, as a number. */
 static bool
 frame_number(const mk_val *header, uint32_t i, uint64_t *out)

@@ -18,6 +18,10 @@
 mk_result frame_write(struct wire_out *out, mk_writer *scratch, const char *prefix,
 		      const mk_msg *msg);
 
+/* The same with {key: value} as its body, whatever that of `msg` is. */
+mk_result frame_write_note(struct wire_out *out, mk_writer *scratch, const char *prefix,
+			   const mk_msg *msg, const char *key, uint64_t value);
+
 struct frame {
 	mk_msg msg; /* topic and origin point into the buffers below, body into the data */
 	char topic[MK_TOPIC_MAX + MK_ID_MAX + 3];

@@ -21,7 +21,7 @@
 #include <meshkern/manifest.h>
 #include <meshkern/options.h>
 
-#include "link.h"
+#include "bus_link.h"
 #include "log.h"
 #include "loop.h"
 #include "outbox.h"
@@ -135,6 +135,9 @@ struct inst {
 	uint64_t bytes_untold, ack_us;     /* since the last acknowledgement, and when that was */
 	uint64_t epoch;
 	uint64_t done, done_told;
+	/* Delivered, and what the plugin published meanwhile is on its way: nothing more will come of
+	 * it, but with manual ack it is not done yet. */
+	uint64_t delivered, handled, handled_told;
 	struct inst_unacked *unacked; /* ring of INST_UNACKED, only with manual topics */
 	uint32_t unacked_first, unacked_count;
 	struct inst_manual manual[64];

@@ -89,12 +89,19 @@ host_check_body(struct inst *in, const mk_topic *t, const char *topic, const voi
 	return MK_OK;
 }
 
+static uint32_t
+host_schema(const mk_topic *t, uint32_t flags)
+{
+	return MK_PUB_SCHEMA_OF(flags) != 0 ? MK_PUB_SCHEMA_OF(flags) : t->schema_max;
+}
+
 static mk_result
 host_publish_durable(struct inst *in, const mk_topic *t, const char *topic, const void *body,
 		     uint32_t len, uint32_t flags)
 {
 	uint64_t number;
-	mk_result rc = outbox_append(in->outbox, topic, t->schema_max, flags, body, len, &number);
+	mk_result rc = outbox_append(in->outbox, topic, host_schema(t, flags), flags & MK_PUB_DELTA,
+				     body, len, &number);
 
 	if (rc == MK_OK && in->config.outbox_sync_us == 0)
 		rc = outbox_sync(in->outbox);
@@ -126,7 +133,7 @@ host_publish(const mk_host *h, const char *topic, const void *body, uint32_t len
 	} else {
 		wire_begin(&in->queue, WIRE_PUB);
 		wire_u32(&in->queue, flags & MK_PUB_DELTA);
-		wire_u32(&in->queue, t->schema_max);
+		wire_u32(&in->queue, host_schema(t, flags));
 		wire_u64(&in->queue, 0);
 		wire_str(&in->queue, topic);
 		wire_rest(&in->queue, body, len);

@@ -115,19 +115,26 @@ inst_say_state(struct inst *in, uint8_t state, mk_result result, const char *tex
 void
 inst_say_ack(struct inst *in)
 {
-	if (in->bundles == in->bundles_told && in->done == in->done_told)
+	pthread_mutex_lock(&in->lock);
+	if (in->queued == 0)
+		in->handled = in->delivered;
+	pthread_mutex_unlock(&in->lock);
+	if (in->bundles == in->bundles_told && in->done == in->done_told &&
+	    in->handled == in->handled_told)
 		return;
 	pthread_mutex_lock(&in->lock);
 	if (in->stopping || in->ready.len > 0 || in->queued > 0 ||
 	    in->bundles - in->bundles_told >= ACK_BUNDLES || in->bytes_untold >= BUNDLE_BYTES ||
 	    clock_now_us() - in->ack_us >= ACK_US) {
 		in->done_told = in->done;
+		in->handled_told = in->handled;
 		in->bundles_told = in->bundles;
 		in->bytes_untold = 0;
 		in->ack_us = clock_now_us();
 		wire_begin(&in->ready, WIRE_ACK);
 		wire_u64(&in->ready, in->bundles);
 		wire_u64(&in->ready, in->done);
+		wire_u64(&in->ready, in->handled);
 		wire_end(&in->ready);
 	} else {
 		loop_timer_set(in->flush_timer, in->ack_us + ACK_US);
@@ -193,7 +200,8 @@ inst_handed_over(struct inst *in, const struct wire_msg *m)
 {
 	int32_t topic = in->unacked == NULL ? -1 : inst_manual_topic(in, m->topic);
 
-	if (topic < 0 && in->unacked_count == 0) {
+	in->delivered = m->order;
+	if (in->unacked == NULL || (topic < 0 && in->unacked_count == 0)) {
 		inst_set_done(in, m->order);
 		return;
 	}

@@ -71,4 +71,9 @@ vitals_get_topic(const struct vitals *v, char topic[64])
 	topic[63] = '\0';
 }
 
+/* The callback in words. */
+const char *vitals_text(uint32_t callback);
+/* " in on_msg, topic rx/raw", for the end of a sentence; "" if it is in none. */
+void vitals_where(const struct vitals *v, char where[128]);
+
 #endif

@@ -121,6 +121,15 @@ wire_end(struct wire_out *w)
 	return true;
 }
 
+bool
+wire_numbers(struct wire_out *w, uint8_t kind, uint32_t count, const uint64_t *numbers)
+{
+	wire_begin(w, kind);
+	for (uint32_t i = 0; i < count; i++)
+		wire_u64(w, numbers[i]);
+	return wire_end(w);
+}
+
 void
 wire_msg(struct wire_out *w, const struct wire_msg *m)
 {

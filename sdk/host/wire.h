@@ -36,7 +36,7 @@ enum wire_down {
 enum wire_up {
 	WIRE_STATE = 64,      /* u8 state, i32 result, text (rest) */
 	WIRE_PUB = 65,        /* u32 flags, u32 schema, u64 number, str topic, rest body */
-	WIRE_ACK = 66,        /* u64 bundles received in all, u64 order done */
+	WIRE_ACK = 66,        /* u64 bundles received in all, u64 order done, u64 handled */
 	WIRE_ASK = 67,        /* u64 id, u64 time-out, str method, rest body */
 	WIRE_ANSWER = 68,     /* u64 id, i32 result, str error, rest body */
 	WIRE_LOG = 69,        /* u8 level, text (rest) */
@@ -83,6 +83,8 @@ void wire_str(struct wire_out *w, const char *s); /* cut at 255 bytes */
 void wire_rest(struct wire_out *w, const void *data, size_t len);
 /* False: the record was taken back. */
 bool wire_end(struct wire_out *w);
+/* A whole record of u64 fields. */
+bool wire_numbers(struct wire_out *w, uint8_t kind, uint32_t count, const uint64_t *numbers);
 void wire_msg(struct wire_out *w, const struct wire_msg *m);
 /* Remove the first `len` bytes. */
 void wire_drop(struct wire_out *w, size_t len);

@@ -250,7 +250,7 @@ static mk_result
 audit_parse(mk_audit *a, mk_err *err)
 {
 	uint64_t dynamic = 0;
-	elf_header h;
+	elf_header h = { 0 };
 	mk_result r = read_header(a, &h, err);
 
 	if (r == MK_OK)

@@ -88,7 +88,7 @@ head_read(const uint8_t *p, size_t left, struct head *h)
 		return 0;
 	h->kind = (enum head_kind)heads[b - 0xc0].kind;
 	h->n = h->kind == HEAD_BOOL ? b & 1u : head_load(p + 1, width);
-	if (h->kind == HEAD_INT && width < 8) { /* extend the sign */
+	if (h->kind == HEAD_INT && width > 0 && width < 8) { /* extend the sign */
 		uint64_t sign = 1ull << (8 * width - 1);
 
 		h->n = (h->n ^ sign) - sign;

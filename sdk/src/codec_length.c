@@ -35,3 +35,12 @@ mk_length(const void *data, size_t len)
 	}
 	return (size_t)(p - start);
 }
+
+bool
+mk_begins_map(const void *data, size_t len)
+{
+	const uint8_t *p = data;
+
+	/* fixmap, map 16, map 32 */
+	return len > 0 && ((p[0] & 0xf0) == 0x80 || (p[0] & 0xfe) == 0xde);
+}

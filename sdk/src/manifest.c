@@ -202,6 +202,16 @@ mk_manifest_free(mk_manifest *pub)
 	free(m);
 }
 
+bool
+mk_manifest_needs(const mk_manifest *m, const char *capability)
+{
+	const char *const *c = m->capabilities;
+
+	while (*c != NULL && strcmp(*c, capability) != 0)
+		c++;
+	return *c != NULL;
+}
+
 mk_result
 manifest_text(struct manifest *m, const char *s, size_t len, uint32_t max, const char **out,
 	      mk_err *err)
@@ -409,4 +419,14 @@ mk_topic_lookup(const mk_topic *table, const char *topic)
 		    (best == NULL || strlen(table->name) > strlen(best->name)))
 			best = table;
 	return best;
+}
+
+bool
+mk_topics_meet(const mk_topic *a, const mk_topic *b)
+{
+	for (; a->name != NULL; a++)
+		for (const mk_topic *t = b; t->name != NULL; t++)
+			if (mk_topic_covers(a->name, t->name) || mk_topic_covers(t->name, a->name))
+				return true;
+	return false;
 }

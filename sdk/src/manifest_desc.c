@@ -118,7 +118,7 @@ desc_options(struct manifest *m, const void *list, uint32_t stride, uint32_t gro
 	r = desc_list(m, &manifest_option, list, stride, MANIFEST_OPTIONS_MAX, &to, err);
 	if (r == MK_OK)
 		r = manifest_add_options(m, to, err);
-	for (mk_option *o = to; r == MK_OK && o->name != NULL; o++, from += stride) {
+	for (mk_option *o = to; r == MK_OK && o != NULL && o->name != NULL; o++, from += stride) {
 		const char *const *choices = NULL;
 		const void *sub = NULL;
 
@@ -231,7 +231,7 @@ manifest_from_desc(struct manifest **out, const mk_plugin_desc *desc, mk_err *er
 mk_result
 mk_desc_check(const mk_plugin_desc *desc, mk_err *err)
 {
-	struct manifest *m;
+	struct manifest *m = NULL;
 	mk_result r = manifest_from_desc(&m, desc, err);
 
 	if (r != MK_OK)

@@ -207,13 +207,13 @@ read_texts(struct manifest *m, const mk_val *array, uint32_t max, const char *co
 	   mk_err *err)
 {
 	uint32_t count = mk_count(array);
-	const char **to;
+	const char **to = NULL;
 	mk_result r;
 
 	if (array != NULL && !mk_is_array(array))
 		return mk_err_set(err, MK_EFORMAT, "not an array");
 	r = manifest_list(m, count, max, sizeof(*to), &to, err);
-	for (uint32_t i = 0; r == MK_OK && i < count; i++) {
+	for (uint32_t i = 0; r == MK_OK && to != NULL && i < count; i++) {
 		r = read_text(m, mk_at(array, i), MANIFEST_LINE_MAX, &to[i], err);
 		if (r == MK_OK && to[i] == NULL)
 			r = mk_err_set(err, MK_EFORMAT, "not a string");
@@ -236,7 +236,7 @@ read_options(struct manifest *m, const mk_val *array, uint32_t groups, const mk_
 	r = read_list(m, &manifest_option, array, MANIFEST_OPTIONS_MAX, &to, err);
 	if (r == MK_OK)
 		r = manifest_add_options(m, to, err);
-	for (uint32_t i = 0; r == MK_OK && i < mk_count(array); i++) {
+	for (uint32_t i = 0; r == MK_OK && to != NULL && i < mk_count(array); i++) {
 		const mk_val *choices = mk_find(mk_at(array, i), "choices");
 		const mk_val *sub = mk_find(mk_at(array, i), "sub");
 

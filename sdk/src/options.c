@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <meshkern/manifest.h>
+
 #include "options_impl.h"
 
 struct reader {
@@ -325,6 +327,16 @@ read_group(struct reader *r, const mk_option *o, const mk_node *node)
 }
 
 static void
+read_topic(struct reader *r, const mk_node *node)
+{
+	if (node->kind == MK_NODE_SCALAR && !mk_topic_valid(node->text, true))
+		read_problem(r, node,
+			     "\"%.80s\" is no topic: 1 to %d of a-z, 0-9, '.', '_', '-' and '/'; "
+			     "a '/' at the end means all below",
+			     node->text, MK_TOPIC_MAX);
+}
+
+static void
 read_entry(struct reader *r, const mk_option *o, const mk_node *node)
 {
 	mk_option entry = list_entry;
@@ -343,6 +355,8 @@ read_entry(struct reader *r, const mk_option *o, const mk_node *node)
 		read_group(r, &entry, node);
 	else
 		read_scalar(r, &entry, node);
+	if ((o->flags & MK_OPT_TOPICS) != 0)
+		read_topic(r, node);
 }
 
 static void
@@ -386,6 +400,45 @@ read_list(struct reader *r, const mk_option *o, const mk_node *node)
 		read_pop(r, before);
 	}
 	read_close(r, index, count);
+}
+
+/* A group for each name. Its position is that of the name: it may have nothing else. */
+static void
+read_map(struct reader *r, const mk_option *o, const mk_node *node)
+{
+	const mk_option entry = { .name = "", .type = MK_OPT_GROUP, .sub = o->sub };
+	uint32_t index;
+
+	if (node->kind != MK_NODE_MAP) {
+		if (!mk_node_is_null(node))
+			read_mismatch(r, o, node);
+		return;
+	}
+	if (node->count > opt_max_entries(o)) {
+		read_problem(r, node->keys[opt_max_entries(o)],
+			     "%u are too many, the maximum is %lld", node->count,
+			     (long long)opt_max_entries(o));
+		return;
+	}
+	index = read_add(r, o, node, NULL);
+	for (uint32_t i = 0; i < node->count && !r->failed; i++) {
+		const mk_node *key = node->keys[i];
+		mk_node value = *node->items[i];
+		size_t before;
+
+		if (!mk_id_valid(key->text)) {
+			read_problem(
+			    r, key, "\"%.60s\" is no name: 1 to %d of a-z, 0-9 and -, letter first",
+			    key->text, MK_ID_MAX);
+			continue;
+		}
+		value.line = key->line;
+		value.column = key->column;
+		before = read_push(r, key->text, 0);
+		read_group(r, &entry, &value);
+		read_pop(r, before);
+	}
+	read_close(r, index, node->count);
 }
 
 static void
@@ -450,6 +503,8 @@ read_option(struct reader *r, const mk_option *o, const mk_node *node)
 		return;
 	else if (o->type == MK_OPT_TREE)
 		read_tree(r, o, node);
+	else if (o->type == MK_OPT_MAP)
+		read_map(r, o, node);
 	else if (opt_is_list(o))
 		read_list(r, o, node);
 	else

@@ -22,7 +22,7 @@ doc_type(const mk_option *o, FILE *out)
 	char min[40];
 	char max[40];
 
-	fputs(o->type == MK_OPT_TREE ? "map" : words[o->type], out);
+	fputs(o->type >= MK_OPT_TREE ? "map" : words[o->type], out);
 	for (size_t i = 0; o->choices != NULL && o->choices[i] != NULL; i++)
 		fprintf(out, "%s%s", i > 0 ? ", " : "", o->choices[i]);
 	if (o->type == MK_OPT_LIST && o->choices == NULL)
@@ -33,7 +33,7 @@ doc_type(const mk_option *o, FILE *out)
 		fprintf(out, ", %s to %s bytes", min, o->max > 0 ? max : "4096");
 	else if (opt_is_list(o) && (o->min > 0 || o->max > 0))
 		fprintf(out, ", %s to %s entries", min, o->max > 0 ? max : "1024");
-	else if (o->type == MK_OPT_STRING || opt_is_list(o))
+	else if (o->type == MK_OPT_STRING || opt_is_list(o) || o->type >= MK_OPT_TREE)
 		return;
 	else if (opt_has_max(o))
 		fprintf(out, ", %s to %s", min, max);
@@ -95,7 +95,8 @@ doc_rows(const mk_option *table, const char *prefix, uint32_t depth, FILE *out)
 		doc_row(o, path, out);
 		(void)snprintf(path, sizeof(path), "%s%s%s", prefix, o->name,
 			       o->type == MK_OPT_GROUPS ? "[]." : ".");
-		doc_rows(o->sub, path, depth + 1, out);
+		if (o->type != MK_OPT_MAP) /* has a table of its own */
+			doc_rows(o->sub, path, depth + 1, out);
 	}
 }
 
@@ -162,7 +163,10 @@ sample_table(const mk_option *table, uint32_t indent, bool is_off, bool is_entry
 			bool is_list = o->type == MK_OPT_GROUPS;
 
 			fputc('\n', out);
-			sample_table(o->sub, indent + (is_list ? 4 : 2), off, is_list, out);
+			if (o->type == MK_OPT_MAP)
+				fprintf(out, "%*s#NAME:\n", (int)indent + 2, "");
+			sample_table(o->sub, indent + (o->type == MK_OPT_GROUP ? 2 : 4), off,
+				     is_list, out);
 			continue;
 		}
 		fputc(' ', out);

@@ -89,7 +89,7 @@ opt_expected(const mk_option *o, char *out, size_t cap)
 	if (o->type == MK_OPT_ENUM)
 		for (size_t i = 0; o->choices[i] != NULL; i++)
 			opt_append(choices, sizeof(choices), o->choices[i]);
-	(void)snprintf(out, cap, "%s%s", o->type == MK_OPT_TREE ? "a map" : words[o->type],
+	(void)snprintf(out, cap, "%s%s", o->type >= MK_OPT_TREE ? "a map" : words[o->type],
 		       choices);
 }
 

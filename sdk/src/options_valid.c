@@ -109,7 +109,7 @@ valid_fault(const mk_option *o, uint32_t depth)
 		return "sub: a group needs it; others have none";
 	if (valid_is_group(o) && depth == OPT_DEPTH_MAX)
 		return "groups are nested too deep";
-	if (valid_is_group(o) && o->sub[0].name == NULL)
+	if (o->sub != NULL && o->sub[0].name == NULL)
 		return "a group without options";
 	if (o->type == MK_OPT_GROUP && o->dflt != NULL)
 		return "a group has no default; its options have";

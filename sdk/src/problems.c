@@ -167,3 +167,14 @@ opt_take_exposed(mk_problems *p)
 	p->exposed = false;
 	return exposed;
 }
+
+void
+mk_problems_print(const mk_problems *p, FILE *out)
+{
+	uint32_t count = mk_problems_count(p), lines = mk_problems_lines(p);
+
+	for (uint32_t i = 0; i < lines; i++)
+		fprintf(out, "%s\n", mk_problems_line(p, i));
+	if (count > lines)
+		fprintf(out, "... and %u more\n", count - lines);
+}

@@ -58,7 +58,7 @@ tk_publish(mk_tk *tk, const char *topic, const void *body, uint32_t len, uint32_
 		tk_misbehaved(tk, "publish", "%s: the body is not one msgpack map", topic);
 		return MK_EFORMAT;
 	}
-	if ((flags & ~MK_PUB_DELTA) != 0 ||
+	if ((flags & 0xffffu & ~MK_PUB_DELTA) != 0 ||
 	    (flags != 0 && (declared->flags & MK_TOPIC_RETAINED) == 0)) {
 		tk_misbehaved(tk, "publish", "%s: flags 0x%x do not fit the topic", topic, flags);
 		return MK_EINVAL;
@@ -72,7 +72,8 @@ tk_publish(mk_tk *tk, const char *topic, const void *body, uint32_t len, uint32_
 			.topic = tk_copy(topic),
 			.body = tk_memdup(body, len),
 			.len = len,
-			.schema = declared->schema_max,
+			.schema = MK_PUB_SCHEMA_OF(flags) != 0 ? MK_PUB_SCHEMA_OF(flags)
+							       : declared->schema_max,
 			.flags = (flags & MK_PUB_DELTA ? MK_MSG_DELTA : 0) |
 				 (declared->flags & MK_TOPIC_DURABLE ? MK_MSG_DURABLE : 0),
 		};

@@ -123,7 +123,7 @@ def from_mqtt():
     for _ in range(RUNS):
         with Rig("inproc") as rig:
             # The publisher shares the processors; what it makes it makes before.
-            mesh = rig.publish(COUNT, *MESH, "--prepare")
+            mesh = rig.publish(COUNT, *MESH, "--pregenerate")
             rig.wait_stored(1)
             reader = Reader(rig.database)
             reader.start()

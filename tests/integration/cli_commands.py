@@ -226,11 +226,20 @@ class Results(Case):
         self.assertIn("not possible in this state", self.err("reset", "a", status=1))
 
     def test_reload_prints_the_plan_and_dry_run_is_passed_on(self):
-        self.start(reload=[{"data": {"plan": ["http: restart"], "changed": True, "problems": []}}])
-        self.assertRegex(self.out("reload"), "^http: restart\nthis is being done: .*\n$")
+        self.start(reload=[{"data": {"plan": ["http: restart"], "changed": True, "problems": [],
+                                     "results": ["http: running"]}}])
+        self.assertEqual(self.out("reload"), "http: restart\nhttp: running\ndone\n")
         self.assertEqual(self.request(), {"do": "reload", "dry_run": False})
         self.assertIn("dry run", self.out("reload", "--dry-run"))
         self.assertEqual(self.request(), {"do": "reload", "dry_run": True})
+
+    def test_reload_that_a_plugin_did_not_survive_is_status_1(self):
+        data = {"plan": ["http: restart"], "changed": True, "problems": [],
+                "results": ["http: quarantined: start failed"]}
+        self.start(reload=[{"result": -9, "error": "not every plugin", "data": data}])
+        done = self.run_tool("reload", status=1)
+        self.assertEqual(done.stdout, "http: restart\nhttp: quarantined: start failed\n")
+        self.assertEqual(done.stderr, "meshkern: reload: not every plugin\n")
 
     def test_reload_with_problems_is_status_2(self):
         data = {"plan": [], "changed": False, "problems": ["m.yaml:1:2: bad", "m.yaml:3:4: worse"]}

@@ -119,7 +119,7 @@ class Daemon(unittest.TestCase):
         self.write("meshkern.yaml", CONFIG.replace("{ path", "{ enabled: false, path"))
         self.assertIn("dry run", self.run_tool("reload", "--dry-run"))
         self.assertEqual(self.state(), "running")
-        self.assertRegex(self.run_tool("reload"), "echo: .*\nthis is being done")
+        self.assertRegex(self.run_tool("reload"), "echo: .*\necho: disabled.*\ndone\n$")
         while self.state() == "draining":
             pass
         self.assertEqual(self.state(), "disabled")

@@ -253,6 +253,13 @@ class Path(Case):
         self.assertTrue(items[1]["error"])
         self.assertRegex(self.out("plugin", "list"), r"echo +1\.2\.3 +mine/echo\.so +says it again")
 
+    def test_one_folder_may_stand_for_a_path_of_one(self):
+        self.host()
+        os.makedirs(f"{self.dir}/mine")
+        self.plugin("mine/echo.so")
+        self.write("meshkern.yaml", "meshkern: 1\nplugin_path: ./mine\n")
+        self.assertRegex(self.out("plugin", "list"), r"echo +1\.2\.3 +mine/echo\.so ")
+
     def test_names_and_words_that_are_no_utf8_are_shown_and_do_no_harm(self):
         self.host("printf 'b\\377d' >&2; exit 1")
         os.makedirs(f"{self.dir}/plugins")

@@ -8,100 +8,44 @@ it, a daemon with mqtt, decode and storage, and a look at what stands in the dat
         rig.expect_all(self, mesh)
 """
 
-import json
 import os
 import shutil
 import signal
-import socket
 import sqlite3
 import subprocess
 import sys
 import tempfile
 import time
 
-from daemon import BUILD, SANITIZED, Daemon, wait_for
+from broker import Broker, skip_without
+from daemon import BUILD, SANITIZED, Daemon
 
-MOSQUITTO = shutil.which("mosquitto", path=os.environ.get("PATH", "") + ":/usr/sbin")
 SECONDS = 120 if SANITIZED else 60
-
-
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
-
-
-def need_mosquitto():
-    if MOSQUITTO is None:
-        print("mosquitto is not installed")
-        sys.exit(77)
-
-
-class Broker:
-    """A Mosquitto as docs/operators.md sets it up: persistent, bounded by disk, QoS kept."""
-
-    def __init__(self, folder, port=None):
-        self.dir, self.port = folder, port or free_port()
-        self.process = None
-        os.makedirs(folder, exist_ok=True)
-        with open(f"{folder}/mosquitto.conf", "w", encoding="utf-8") as f:
-            f.write(f"""listener {self.port} 127.0.0.1
-allow_anonymous true
-user {'root' if os.getuid() == 0 else ''}
-persistence true
-persistence_location {folder}/
-autosave_interval 1800
-max_queued_messages 0
-max_inflight_messages 200
-queue_qos0_messages true
-upgrade_outgoing_qos true
-log_dest file {folder}/mosquitto.log
-""".replace("user \n", ""))
-        self.start()
-
-    def start(self):
-        self.process = subprocess.Popen([MOSQUITTO, "-c", f"{self.dir}/mosquitto.conf"])
-        wait_for("broker", self.answers)
-
-    def answers(self):
-        try:
-            socket.create_connection(("127.0.0.1", self.port), 1).close()
-            return True
-        except OSError:
-            return False
-
-    def stop(self):
-        """Orderly, so that it writes down what it has."""
-        if self.process is not None:
-            self.process.terminate()
-            self.process.wait(60)
-            self.process = None
-
-    @property
-    def url(self):
-        return f"mqtt://127.0.0.1:{self.port}"
 
 
 class Mesh:
     """A meshsim that publishes; afterwards what it has published."""
 
     def __init__(self, rig, count, arguments):
-        self.summary_file = f"{rig.dir}/meshsim-{rig.meshes}.json"
+        self.summary_file = f"{rig.dir}/meshsim-{rig.meshes}"
         rig.meshes += 1
         self.count = count
         self.output = open(self.summary_file, "wb")
+        if "--rate" not in arguments:
+            arguments = ("--flat-out", *arguments)
         self.process = subprocess.Popen(
             [f"{BUILD}/bin/meshsim", "--publish", rig.broker.url, "--qos", "1", "--distinct",
-             "--count", str(count), *map(str, arguments)], stdout=self.output)
+             "--count", str(count), *map(str, arguments)], stderr=self.output)
 
     def wait(self, seconds=900):
-        """Until all is published: the summary, a map."""
+        """Until all is published: the summary, numbers by name."""
         status = self.process.wait(seconds)
         self.output.close()
         if status != 0:
             raise AssertionError(f"meshsim ended: {status}")
         with open(self.summary_file, encoding="utf-8") as f:
-            return json.loads(f.read().strip().splitlines()[-1])
+            words = f.read().strip().splitlines()[-1].split()
+        return {k: float(v) for k, v in (w.split("=") for w in words)}
 
     def close(self):
         if self.process.poll() is None:
@@ -112,10 +56,11 @@ class Mesh:
 
 class Rig:
     def __init__(self, isolation="process", data_dir=None, storage=None, mqtt=None, **settings):
-        need_mosquitto()
+        skip_without()
         self.dir = tempfile.mkdtemp(prefix="mk-ingest-")
         self.meshes, self.running = 0, []
-        self.broker = Broker(f"{self.dir}/broker")
+        self.broker = Broker()
+        self.broker.start()
         source = {"name": "local", "broker": self.broker.url, "topics": ["meshcore/#"],
                   **(mqtt or {})}
         if data_dir:
@@ -146,7 +91,8 @@ class Rig:
         for mesh in self.running:
             mesh.close()
         self.daemon.close()
-        self.broker.stop()
+        self.broker.kill()
+        shutil.rmtree(self.broker.dir, ignore_errors=True)
         shutil.rmtree(self.dir, ignore_errors=True)
 
     def wait_connected(self, seconds=SECONDS):

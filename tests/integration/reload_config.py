@@ -102,7 +102,8 @@ class Reload(unittest.TestCase):
                 self.assertEqual(self.rows(), before)
                 count += 1
         self.write(good)
-        self.assertEqual(d.ask("reload"), {"plan": [], "changed": False, "problems": []})
+        self.assertEqual(d.ask("reload"),
+                         {"plan": [], "changed": False, "problems": [], "results": []})
         self.assertEqual(self.rows(), before)
         total = self.everything_came("sink", "other")
         print(f"{count} broken files, each by control socket, SIGHUP and tool: nothing changed; "
@@ -116,6 +117,7 @@ class Reload(unittest.TestCase):
         self.assertRegex(str(self.d.ask("reload", dry_run=True)), "source: live option.* rate: ")
         answer = self.d.ask("reload")
         self.assertTrue(answer["changed"])
+        self.assertEqual(answer["results"], ["source: running"])
         self.d.wait_plugin("source", "faster", lambda p: p["numbers"].get("rate") == 4000)
         self.assertEqual(self.rows(), before)
         self.everything_came("sink", "other")
@@ -124,10 +126,12 @@ class Reload(unittest.TestCase):
         before = self.rows("source", "other")
         old = self.rows("sink")["sink"]
         self.configure(lambda p: p["sink"]["config"].update(work="1us"))
-        plan = self.d.ask("reload")["plan"]
-        self.assertTrue(any(line.startswith("sink: restart") for line in plan), plan)
-        self.d.wait_plugin("sink", "new", lambda p: (
-            p["state"] == "running" and p["pid"] not in (0, old["pid"])))
+        answer = self.d.ask("reload")
+        self.assertTrue(any(line.startswith("sink: restart") for line in answer["plan"]), answer)
+        self.assertEqual(answer["results"], ["sink: running"])
+        new = self.d.plugin("sink")
+        self.assertEqual(new["state"], "running")
+        self.assertNotIn(new["pid"], (0, old["pid"]))
         numbers.wait_count(self.d, "sink", 100)
         self.assertEqual(self.rows("source", "other"), before)
         self.assertEqual(self.d.plugin("sink")["crashes"], 0)
@@ -147,9 +151,8 @@ class Reload(unittest.TestCase):
         numbers.wait_count(self.d, "sink", 100)
         self.assertEqual(self.rows(), old, "a dry run has changed something")
         self.assertEqual(sorted(self.d.ask("reload")["plan"]), sorted(plan))
-        self.d.wait_state("fresh", "running")
-        numbers.daemon.wait_for("end of sink", lambda: "sink" not in self.rows(),
-                                context=self.d.log)
+        self.assertEqual(self.d.plugin("fresh")["state"], "running")
+        self.assertNotIn("sink", self.rows())
         self.assertEqual(self.rows("source", "other"), before)
         # What the new one hears has no hole, wherever it begins.
         numbers.wait_count(self.d, "fresh", 1000)
@@ -163,7 +166,10 @@ class Reload(unittest.TestCase):
         mark = self.d.mark()
         plugins = self.configure(lambda p: p["source"]["config"].update(label="no start"))
         began = time.monotonic()
-        self.d.ask("reload")
+        with self.assertRaises(numbers.daemon.Refused) as refused:
+            self.d.ask("reload")
+        result, = refused.exception.data["results"]
+        self.assertRegex(result, "^source: running with the old configuration, the new one did not")
         self.d.wait_log("source: .*start failed", mark)
         self.d.wait_log("source: going back to the configuration that worked", mark)
         self.d.wait_state("source", "running")
@@ -176,6 +182,7 @@ class Reload(unittest.TestCase):
         mark = self.d.mark()
         self.assertTrue(self.d.ask("reload")["changed"])
         self.d.wait_log("source: running", mark)
+        numbers.wait_count(self.d, "sink", 100)
         self.everything_came("sink", "other")
 
     def test_settings_that_need_the_daemon_to_restart_say_so(self):

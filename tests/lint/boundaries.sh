@@ -54,8 +54,11 @@ includes() {
 			mine = part(file)
 			for (rest = substr(file, length(mine) + 1); rest; sub(/^[^\/]*\/?/, "", rest))
 				within[mine, rest] = 1
-			if (file ~ /^sdk\/host\/[^\/]*\.h$/)
-				within["core/", substr(file, 10)] = 1
+			if (match(file, /^sdk\/(host|config)\/[^\/]*\.h$/)) {
+				name = file
+				sub(/.*\//, "", name)
+				within["core/", name] = 1
+			}
 			if (file ~ /^core\/.*\.h$/)
 				core[substr(file, 6)] = 1
 		}
@@ -87,8 +90,9 @@ includes() {
 		say("<" name "> is a header of the core")
 	}
 	FILENAME !~ /^sdk\/clients\// {
-		only("nng/", "^sdk/host/link\\.c$")
-		only("sqlite3.h", "^plugins/storage/")
+		only("nng/", "^sdk/host/bus_link\\.c$")
+		# Only storage writes; who needs the past reads it in a history.c of its own.
+		only("sqlite3.h", "^plugins/(storage/|.*/history\\.c$)")
 		only("yaml.h", "^sdk/src/yaml")
 		only("msgpack", "^sdk/src/codec")
 	}'
@@ -129,9 +133,8 @@ sizes() {
 	FNR == 801 { printf "%s:801: more than 800 lines\n", FILENAME }
 	FILENAME ~ /^core\// && FILENAME !~ /^core\/cli\// { core++ }
 	END {
-		# The aim is 5000. Until it is reached, the core only shrinks.
-		if (core > 7100)
-			printf "core/CMakeLists.txt:1: the core has %d lines; at most 7100 are allowed\n", core
+		if (core >= 5000)
+			printf "core/CMakeLists.txt:1: the core has %d lines; it must stay under 5000\n", core
 	}'
 }
 
@@ -164,7 +167,7 @@ compile() {
 	local said
 	if ! said=$(over "$1" -P "$(nproc)" -I{} "${@:2}" -fsyntax-only -Wall -Wextra -Wpedantic -Werror \
 		-fmax-errors=1 -fno-diagnostics-show-caret -Isdk/include -iquote core -iquote sdk/host \
-		-include {} "$scratch/alone.c" 2>&1); then
+		-iquote sdk/config -Iplugins/decode -Iplugins/neighbors -include {} "$scratch/alone.c" 2>&1); then
 		sed -nE 's|^(\./)?([^: ]+:[0-9]+:)([0-9]+:)? (fatal )?error:|\2 does not compile alone:|p' <<<"$said" |
 			grep . || printf '%s\n' "$said"
 	fi

@@ -24,7 +24,7 @@ clean() {
 	put sdk/tools/conform/main.c '#include "kit.h"'
 	put sdk/examples/hello/hello.c '#include <meshkern/plugin.h>'
 	put core/ring.h '#include <meshkern/plugin.h>' 'int ring_f(void);'
-	put sdk/host/link.c '#include <nng/nng.h>'
+	put sdk/host/bus_link.c '#include <nng/nng.h>'
 	put core/cli/main.c '#include "ring.h"' '#include "../ring.h"'
 	put plugins/storage/storage.c '#include <sqlite3.h>' '#include "rows.h"'
 	put plugins/storage/rows.h 'int rows_f(void);'
@@ -110,15 +110,15 @@ echo 'int x;' >>"$tree/plugins/decode/decode.c"
 finds 'a file of 801 lines' 'plugins/decode/decode.c:801: more than 800 lines'
 
 rm "$tree/core/ring.h" "$tree/tests/unit/core/test_ring.c"
-for part in cli/main a b c d e f h i; do
+for part in cli/main a b c d e f; do
 	put "core/$part.c"
 	lines 799 >>"$tree/core/$part.c"
 done
-lines 699 >"$tree/core/g.c"
+lines 198 >"$tree/core/g.c"
 sed -i '1s|^|/* SPDX-License-Identifier: MIT */\n|' "$tree/core/g.c"
-passes 'a core of 7100 lines'
+passes 'a core of 4999 lines'
 echo 'int x;' >>"$tree/core/g.c"
-finds 'a core of 7101 lines' 'core/CMakeLists.txt:1: the core has 7101 lines; at most 7100 are allowed'
+finds 'a core of 5000 lines' 'core/CMakeLists.txt:1: the core has 5000 lines; it must stay under 5000'
 
 echo 'int x;' >"$tree/core/ring.c"
 finds 'no licence' 'core/ring.c:1: no SPDX line'

@@ -106,6 +106,8 @@ bool mk_utf8_valid(const void *s, size_t len);
 /* How many bytes the first value of the text takes, whatever follows it; 0 if it is cut off or
  * malformed. Looks at the structure only. */
 size_t mk_length(const void *data, size_t len);
+/* Does the text begin like a map? */
+bool mk_begins_map(const void *data, size_t len);
 
 /* ------------------------------------------------------------- reading -- */
 

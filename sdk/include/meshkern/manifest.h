@@ -45,6 +45,9 @@ bool mk_topic_covers(const char *pattern, const char *topic);
  * that covers it, or NULL. */
 const mk_topic *mk_topic_lookup(const mk_topic *table, const char *topic);
 
+/* Has one entry of `a` messages for one of `b`? Both end with a NULL name. */
+bool mk_topics_meet(const mk_topic *a, const mk_topic *b);
+
 /* The rules a descriptor must keep: major and minor version, sizes, UTF-8 and
  * length of strings, id and version well formed, topic names, no duplicates,
  * options valid, on_msg there if it subscribes, on_call if it has methods,
@@ -58,6 +61,8 @@ mk_result mk_manifest_write(const mk_plugin_desc *desc, mk_writer *w);
 /* Reads what mk_manifest_write wrote, trusting none of it. */
 mk_result mk_manifest_read(mk_manifest **out, const void *body, size_t len, mk_err *err);
 void mk_manifest_free(mk_manifest *m);
+/* Is the capability among those that it asks for? */
+bool mk_manifest_needs(const mk_manifest *m, const char *capability);
 
 #ifdef __cplusplus
 }

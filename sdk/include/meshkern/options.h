@@ -16,6 +16,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include <meshkern/arena.h>
 #include <meshkern/codec.h>
 #include <meshkern/err.h>
 #include <meshkern/plugin.h>
@@ -42,6 +43,8 @@ uint32_t mk_problems_count(const mk_problems *p); /* without warnings */
 uint32_t mk_problems_lines(const mk_problems *p); /* kept lines, both kinds */
 /* "FILE:LINE:COLUMN: text", warnings with "warning: " before the text. */
 const char *mk_problems_line(const mk_problems *p, uint32_t i);
+/* All lines, and how many were left out. */
+void mk_problems_print(const mk_problems *p, FILE *out);
 /* Others can read the file: mk_options_read warns of a SECRET given in it. */
 void mk_problems_set_exposed(mk_problems *p);
 
@@ -83,9 +86,12 @@ bool mk_node_is_null(const mk_node *node);
  * They do not refer to the table or the tree they were made from. */
 typedef struct mk_values mk_values;
 
-/* An option type for files of our own, not for plugins: a map, or nothing; what
- * is in it is not checked, and not among the values. */
+/* For files of our own, not for plugins. Types: a map, or nothing, of which nothing is checked and
+ * nothing among the values; a map of at most `max` names (mk_id_valid) to groups, "plugins.http".
+ * A flag: the strings of a list are topics or, with a '/' at the end, all below. */
 #define MK_OPT_TREE 100u
+#define MK_OPT_MAP 101u
+#define MK_OPT_TOPICS (1u << 16)
 
 /* Rules that the types in plugin.h leave open:
  *   - min and max both 0: no range; max 0 with min >= 0: no upper limit
@@ -107,7 +113,7 @@ mk_values *mk_options_read(const mk_option *table, const mk_node *map, const cha
 void mk_values_free(mk_values *v);
 
 /* Unset or unknown path: NULL, 0. Units: DURATION µs, SIZE bytes, BOOL 0/1,
- * ENUM the index among its choices.
+ * ENUM the index among its choices (mk_values_str: its text).
  * mk_values_str gives any scalar as text, numbers in their shortest form. */
 const char *mk_values_str(const mk_values *v, const char *path);
 int64_t mk_values_int(const mk_values *v, const char *path);
@@ -117,6 +123,30 @@ uint32_t mk_values_count(const mk_values *v, const char *path);
 bool mk_values_has(const mk_values *v, const char *path);
 /* Where the value stands in the file; false for defaults and unset ones. */
 bool mk_values_where(const mk_values *v, const char *path, uint32_t *line, uint32_t *column);
+
+/* Values into the members of a structure, by a table. Members whose value is not there are left
+ * alone, but for lists: these are never NULL afterwards, and end with NULL. */
+enum mk_bind_type {
+	MK_BIND_BOOL,  /* bool */
+	MK_BIND_ENUM,  /* an int or enum: the index of the choice */
+	MK_BIND_U64,   /* uint64_t */
+	MK_BIND_GIVEN, /* bool: is it in the file, or has it a default? */
+	MK_BIND_TEXT,  /* const char *, in the arena */
+	MK_BIND_PATH,  /* the same, absolute: mk_arena_path */
+	MK_BIND_TEXTS, /* const char *const *, in the arena */
+	MK_BIND_PATHS,
+};
+typedef struct mk_bind {
+	const char *path; /* within `base` */
+	enum mk_bind_type type;
+	size_t at; /* offset of the member; the table ends with a NULL path */
+} mk_bind;
+/* `base` is a group's path, "" for the whole. MK_ENOMEM, and the structure is incomplete. */
+mk_result mk_values_bind(const mk_values *v, const char *base, const mk_bind *table, void *to,
+			 mk_arena *arena, const char *folder);
+
+/* Is one row's member different in two structures? NULL and an empty list are the same. */
+bool mk_bind_differs(const mk_bind *row, const void *a, const void *b);
 
 /* Over a process border: one msgpack map; the receiver checks it again
  * against its own table (NULL and problems if it does not fit). */

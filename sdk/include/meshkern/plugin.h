@@ -24,7 +24,7 @@
  *
  * Interface history (append, never rewrite):
  *   1.0  first version
- *   1.1  mk_msg.origin_first, mk_host.hold
+ *   1.1  mk_msg.origin_first, mk_host.hold, MK_PUB_SCHEMA
  */
 #ifndef MK_SDK_PLUGIN_H
 #define MK_SDK_PLUGIN_H
@@ -137,6 +137,10 @@ typedef struct mk_topic {
 
 /* host->publish flags */
 #define MK_PUB_DELTA (1u << 0) /* retained topics: adds to the last value */
+/* since 1.1: the schema of this body, 1 to 65535, where it is not the topic's schema_max: for who
+ * publishes for others */
+#define MK_PUB_SCHEMA(version) ((uint32_t)(version) << 16)
+#define MK_PUB_SCHEMA_OF(flags) ((flags) >> 16) /* 0: not given */
 
 /* -------------------------------------------------------- call / reply -- */
 
@@ -263,7 +267,8 @@ struct mk_host {
 
 	/* Options by path: "listen", "sources[0].broker". A value is valid
 	 * until reconfigure() or destroy(). Unset, or called on another
-	 * thread: NULL, 0. [plugin] */
+	 * thread: NULL, 0. Of an ENUM opt_str gives the word, opt_int its
+	 * index in `choices`. [plugin] */
 	const char *(*opt_str)(const mk_host *, const char *path);
 	int64_t (*opt_int)(const mk_host *, const char *path);    /* BOOL, INT, */
 	double (*opt_float)(const mk_host *, const char *path);   /* DURATION, SIZE */

@@ -77,15 +77,16 @@ bodies_target(struct conform *c, const char *name, bool method, uint32_t schema)
 static void
 bodies_subtree(struct conform *c, const mk_topic *t)
 {
-	char name[MK_TOPIC_MAX + 16];
+	char name[MK_TOPIC_MAX + 16], *unheard;
 
 	for (size_t i = 0; i < c->word_count; i++) {
 		if (mk_topic_covers(t->name, c->words[i]) && mk_topic_valid(c->words[i], false))
 			bodies_target(c, c->words[i], false, t->schema_max);
 	}
 	snprintf(name, sizeof(name), "%sconform", t->name);
-	if (mk_topic_valid(name, false))
-		bodies_target(c, strdup(name), false, t->schema_max);
+	if (mk_topic_valid(name, false) && c->target_count < TARGETS_MAX &&
+	    (unheard = strdup(name)) != NULL)
+		bodies_target(c, unheard, false, t->schema_max);
 }
 
 void

@@ -43,7 +43,7 @@ load_judge(struct conform *c, const mk_plugin_desc *copy)
 static enum verdict
 check_a1(struct conform *c)
 {
-	mk_plugin_desc copy;
+	mk_plugin_desc copy = { 0 };
 	enum verdict v = load_desc(c, &copy);
 
 	if (v != PASS)
@@ -61,7 +61,7 @@ static enum verdict
 check_a2(struct conform *c)
 {
 	static const mk_plugin_desc empty = { MK_PLUGIN_HEAD };
-	mk_plugin_desc copy;
+	mk_plugin_desc copy = { 0 };
 	mk_plugin_desc named = empty;
 	enum verdict v = load_desc(c, &copy);
 
@@ -77,7 +77,7 @@ check_a2(struct conform *c)
 static enum verdict
 check_a3(struct conform *c)
 {
-	mk_plugin_desc copy;
+	mk_plugin_desc copy = { 0 };
 	enum verdict v = load_desc(c, &copy);
 
 	if (v != PASS)
@@ -90,7 +90,7 @@ check_a3(struct conform *c)
 static enum verdict
 check_a4(struct conform *c)
 {
-	mk_plugin_desc copy;
+	mk_plugin_desc copy = { 0 };
 	mk_audit *audit;
 	mk_err err = { 0 };
 	enum verdict v = load_desc(c, &copy);

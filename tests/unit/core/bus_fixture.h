@@ -110,14 +110,22 @@ peer_flush(struct peer *p)
 		wire_clear(&p->out);
 }
 
+/* `handled` may be ahead of `done`: what waits for an acknowledgement by hand. */
 static inline void
-peer_ack(struct peer *p, uint64_t bundles, uint64_t order)
+peer_ack_by_hand(struct peer *p, uint64_t bundles, uint64_t done, uint64_t handled)
 {
 	wire_begin(&p->out, WIRE_ACK);
 	wire_u64(&p->out, bundles);
-	wire_u64(&p->out, order);
+	wire_u64(&p->out, done);
+	wire_u64(&p->out, handled);
 	wire_end(&p->out);
 	traffic++;
+}
+
+static inline void
+peer_ack(struct peer *p, uint64_t bundles, uint64_t order)
+{
+	peer_ack_by_hand(p, bundles, order, order);
 }
 
 static inline void
@@ -431,6 +439,16 @@ join(struct peer *p)
 	cr_assert(!r->bad && r->p == r->end);
 	peer_state(p, WIRE_STATE_RUNNING);
 	settle();
+}
+
+static inline struct peer *
+peer_joined(const char *name, const char *publishes, const char *subscribes)
+{
+	struct peer *p =
+	    peer_new(name, (struct spec){ .publishes = publishes, .subscribes = subscribes });
+
+	join(p);
+	return p;
 }
 
 /* The process ends without a word, but with nothing on the way: nng may not come back from closing

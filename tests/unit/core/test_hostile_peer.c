@@ -180,7 +180,7 @@ Test(hostile_peer, records_that_end_too_early_are_no_records)
 {
 	static const uint8_t kinds[] = { WIRE_STATE,  WIRE_PUB,    WIRE_ACK,   WIRE_ASK,
 					 WIRE_ANSWER, WIRE_NUMBER, WIRE_OUTBOX };
-	static const size_t lengths[] = { 5, 18, 16, 18, 14, 10, 48 }; /* the least that is whole */
+	static const size_t lengths[] = { 5, 18, 24, 18, 14, 10, 48 }; /* the least that is whole */
 	static const uint8_t zeros[64];
 	unsigned n = 0;
 
@@ -576,4 +576,25 @@ Test(hostile_peer, calls_of_the_core_are_limited_to_some_a_second)
 	cr_expect_gt(core_calls, 0);
 	cr_expect_lt(core_calls, 10000, "%u", core_calls);
 	others_go_on();
+}
+
+/* Whatever needs time has one timer in common: who needs it, too, may not put it off for others. */
+Test(hostile_peer, a_flood_of_calls_does_not_stop_the_clock)
+{
+	forget_records(source);
+	wire_begin(&source->out, WIRE_ASK);
+	wire_u64(&source->out, 1);
+	wire_u64(&source->out, 50000);
+	wire_str(&source->out, "good/ask");
+	wire_rest(&source->out, "\x80", 1);
+	wire_end(&source->out);
+	called(server);
+	for (int i = 0; i < 30; i++) { /* 120 ms */
+		hub_need_tick(hub);
+		clock_ahead_us += 4000;
+		loop_hurry(loop);
+		round_once();
+	}
+	cr_expect_eq(hub->call_count, 0);
+	expect_reply(source, 1, MK_ETIMEDOUT);
 }

@@ -18,7 +18,8 @@ struct got { /* one frame */
 static struct outside *outside;
 static struct peer *publisher;
 static struct link *sub, *push;
-static struct loop_watch *watch;
+static struct loop_watch *watch, *push_watch;
+static unsigned changes; /* how often a connection for requests came or went */
 static struct got *first, **last = &first, *given;
 static uint64_t received, asked, ended;
 static mk_doc doc;
@@ -51,6 +52,14 @@ on_sub(void *arg, uint32_t events)
 	}
 }
 
+static void
+on_change(void *arg, uint32_t events)
+{
+	(void)events;
+	link_peers_seen(arg);
+	changes++;
+}
+
 /* Everything that was published outside has arrived. */
 static void
 settle_outside(void)
@@ -71,9 +80,11 @@ connect_to(const char *url, const char *requests)
 	cr_assert_eq(link_open(&sub, LINK_SUB, 8192, 0, &err), MK_OK);
 	cr_assert_eq(link_open(&push, LINK_PUSH, 128, 0, &err), MK_OK);
 	watch = loop_watch(loop, link_fd(sub), LOOP_READ, on_sub, NULL);
+	push_watch = loop_watch(loop, link_peers_fd(push), LOOP_READ, on_change, push);
 	cr_assert_eq(link_dial(sub, url, &err), MK_OK);
 	cr_assert_eq(link_dial(push, requests, &err), MK_OK);
-	UNTIL(link_peers(push) == 1 && (outside_get_stats(outside, &stats), stats.clients == 1));
+	UNTIL(changes > 0 && link_peers(push) == 1 &&
+	      (outside_get_stats(outside, &stats), stats.clients == 1));
 }
 
 static void
@@ -113,6 +124,7 @@ end(void)
 	}
 	free(given);
 	loop_unwatch(watch);
+	loop_unwatch(push_watch);
 	link_close(push);
 	link_close(sub);
 	outside_free(outside);
@@ -476,13 +488,7 @@ ask_wrong(const char *what, const char *client, const char *topic, const char *w
 
 Test(replay, malformed_requests_are_counted_and_not_answered)
 {
-	static const char *const bytes[] = { "",
-					     "\x80",
-					     "\xc1",
-					     "\x90",
-					     "\x81\xa2"
-					     "do",
-					     "hello" };
+	static const char *const bytes[] = { "", "\x80", "\xc1", "\x90", "\201\242do", "hello" };
 	char too_long[80];
 	struct outside_stats stats;
 
@@ -522,21 +528,13 @@ Test(replay, malformed_requests_are_counted_and_not_answered)
 
 /* -------------------------------------------------------------- listening -- */
 
-static unsigned reconnects;
-
-static void
-on_reconnect(void *arg, uint32_t events)
-{
-	(void)arg, (void)events;
-	link_peers_seen(push);
-	reconnects++;
-}
-
 Test(listening, a_request_that_is_too_large_costs_its_sender_the_connection)
 {
 	char url[64], requests[64];
 	struct listen_address address = { .url = url, .requests = requests, .mode = 0600 };
 	static uint8_t large[8192];
+	struct loop_watch *rude_watch;
+	struct link *rude;
 	mk_err err = { 0 };
 
 	snprintf(url, sizeof(url), "ipc://%s/bus", folder);
@@ -545,10 +543,17 @@ Test(listening, a_request_that_is_too_large_costs_its_sender_the_connection)
 	connect_to(url, requests);
 	publish_many(publisher, "x", 1);
 	forget_frames();
-	link_peers_seen(push);
-	cr_assert_eq(link_send(push, large, sizeof(large)), MK_OK);
-	loop_watch(loop, link_peers_fd(push), LOOP_READ, on_reconnect, NULL);
-	UNTIL(reconnects > 0 && link_peers(push) == 1); /* it tries again by itself */
+	changes = 0;
+	cr_assert_eq(link_open(&rude, LINK_PUSH, 128, 0, &err), MK_OK);
+	rude_watch = loop_watch(loop, link_peers_fd(rude), LOOP_READ, on_change, rude);
+	cr_assert_eq(link_dial(rude, requests, &err), MK_OK);
+	UNTIL(changes == 1 && link_peers(rude) == 1);
+	cr_assert_eq(link_send(rude, large, sizeof(large)), MK_OK);
+	UNTIL(changes > 1 && link_peers(rude) == 1); /* it tries again by itself */
+	/* Nothing more goes this way: nng's PUSH may keep a pipe that was closed while it sent, and
+	 * what it sends then crashes or goes nowhere. */
+	loop_unwatch(rude_watch);
+	link_close(rude);
 	ask("x", 1, 1);
 	expect_frame("~c-1/x", 1, AGAIN);
 	expect_note("~c-1/x", "end", 2, 2, 0);

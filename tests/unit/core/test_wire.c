@@ -29,7 +29,7 @@ static const struct {
 	{ WIRE_CREDIT, "qq" },    { WIRE_CALL, "qssr" },      { WIRE_REPLY, "qdssr" },
 	{ WIRE_OPTIONS, "r" },    { WIRE_TRIM, "q" },         { WIRE_REWIND, "q" },
 	{ WIRE_STOP, "" },        { WIRE_BYE, "" },           { WIRE_STATE, "bdr" },
-	{ WIRE_PUB, "ddqsr" },    { WIRE_ACK, "qq" },         { WIRE_ASK, "qqsr" },
+	{ WIRE_PUB, "ddqsr" },    { WIRE_ACK, "qqq" },        { WIRE_ASK, "qqsr" },
 	{ WIRE_ANSWER, "qdsr" },  { WIRE_LOG, "br" },         { WIRE_NUMBER, "qs" },
 	{ WIRE_MISBEHAVED, "r" }, { WIRE_OUTBOX, "qqqqqq" },
 };

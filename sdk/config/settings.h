@@ -3,8 +3,8 @@
  * meshkern.yaml as a checked structure. What belongs to a plugin (config:) is
  * kept as a tree: only the plugin's own option table can check it.
  */
-#ifndef MK_CORE_SETTINGS_H
-#define MK_CORE_SETTINGS_H
+#ifndef MK_CONFIG_SETTINGS_H
+#define MK_CONFIG_SETTINGS_H
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -47,9 +47,10 @@ struct plugin_settings {
 };
 
 struct settings {
-	const char *file;     /* as given */
-	const char *data_dir; /* absolute */
-	const char *run_dir;  /* data_dir/run */
+	const char *file;               /* as given */
+	const char *data_dir;           /* absolute */
+	const char *run_dir;            /* data_dir/run */
+	const char *const *plugin_path; /* absolute */
 	int32_t log_level;
 	enum log_format log_format;
 	struct listen_address *listen;
@@ -60,13 +61,14 @@ struct settings {
 	uint64_t call_timeout_us;
 	struct plugin_settings *plugins;
 	uint32_t plugin_count;
-	bool others_can_read; /* the file is open to its group or to everyone */
-	mk_yaml *yaml;        /* owns the trees */
-	mk_arena arena;       /* owns the rest */
+	mk_yaml *yaml;  /* owns the trees */
+	mk_arena arena; /* owns the rest */
 };
 
 #define SETTINGS_PLUGINS_MAX 64u
 
+/* What may be in the file, and in an entry of plugins:. */
+extern const mk_option settings_table[], settings_plugin_table[];
 extern const char *const settings_capabilities[]; /* that can be granted; NULL-terminated */
 
 /* NULL when problems were added. Relative paths are relative to the file's
@@ -79,7 +81,13 @@ struct settings *settings_load(const char *file, const char *const *builtin_dirs
 struct settings *settings_parse(const char *file, const void *text, size_t len,
 				const char *const *builtin_dirs, mk_problems *problems);
 void settings_free(struct settings *s);
-const struct plugin_settings *settings_plugin(const struct settings *s, const char *name);
+
+/* The first option that differs and that only a restart of the plugin brings into force; NULL:
+ * there is none. The plugin's own options are not looked at. */
+const char *settings_plugin_differs(const struct plugin_settings *a,
+				    const struct plugin_settings *b);
+/* Does something differ that only a restart of the daemon brings into force? */
+bool settings_daemon_differs(const struct settings *a, const struct settings *b);
 
 /* The reference page of the file's own options, and the commented sample. */
 void settings_markdown(FILE *out);

@@ -4,8 +4,8 @@
  * manifest, its grants, its options. Preparing touches nothing that runs, so it may be done on a
  * thread of its own; what fails leaves everything as it was.
  */
-#ifndef MK_CORE_PLAN_H
-#define MK_CORE_PLAN_H
+#ifndef MK_CONFIG_PLAN_H
+#define MK_CONFIG_PLAN_H
 
 #include <meshkern/manifest.h>
 
@@ -31,9 +31,12 @@ struct plan {
 /* NULL when problems were added. */
 struct plan *plan_prepare(const char *file, const char *const *builtin_dirs, mk_problems *problems);
 /* Read the manifest and the options of a plugin that the plan has as disabled. */
-mk_result plan_complete(struct plan *plan, struct plan_item *item, mk_problems *problems);
+mk_result plan_complete(struct plan *plan, struct plan_item *item, mk_err *err);
 struct plan *plan_ref(struct plan *p);
 void plan_unref(struct plan *p); /* takes NULL */
+/* Why a plugin that runs as `a` must be restarted to run as `b`, in words; NULL: it need not be, but
+ * for its own options. Both were read. */
+const char *plan_difference(const struct plan_item *a, const struct plan_item *b);
 struct plan_item *plan_find(struct plan *p, const char *name);
 
 #endif

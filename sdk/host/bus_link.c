@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #define _GNU_SOURCE
-#include "link.h"
+#include "bus_link.h"
 
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -22,9 +22,13 @@ struct link {
 	nng_msg *msg; /* what link_receive lent out */
 	int fd;       /* nng's own, or -1 */
 	int peers_fd;
-	_Atomic uint32_t peers; /* written by nng's threads */
-	_Atomic uint64_t pid;   /* who may connect, 0 = any */
-	_Atomic int member;     /* with pid: the one pipe that was let in */
+	_Atomic uint32_t peers;                 /* written by nng's threads */
+	_Atomic uint64_t pid;                   /* who may connect, 0 = any */
+	_Atomic int member;                     /* with pid: the one pipe that was let in */
+	struct loop_watch *watch, *peers_watch; /* of link_watch */
+	void (*on_ready)(void *arg);
+	void (*on_peers)(void *arg);
+	void *arg;
 };
 
 static mk_result
@@ -154,6 +158,8 @@ link_close(struct link *k)
 {
 	if (k == NULL)
 		return;
+	loop_unwatch(k->watch);
+	loop_unwatch(k->peers_watch);
 	if (k->msg != NULL)
 		nng_msg_free(k->msg);
 	/* Pipe callbacks have ended when this returns. */
@@ -231,6 +237,42 @@ link_peers_seen(struct link *k)
 
 	if (read(k->peers_fd, &n, sizeof(n)) == -1)
 		return; /* was quiet already */
+}
+
+static void
+link_on_ready(void *arg, uint32_t events)
+{
+	struct link *k = arg;
+
+	(void)events;
+	k->on_ready(k->arg);
+}
+
+static void
+link_on_peers(void *arg, uint32_t events)
+{
+	struct link *k = arg;
+
+	(void)events;
+	link_peers_seen(k);
+	k->on_peers(k->arg);
+}
+
+mk_result
+link_watch(struct link *k, struct loop *loop, void (*on_ready)(void *), void (*on_peers)(void *),
+	   void *arg)
+{
+	k->on_ready = on_ready;
+	k->on_peers = on_peers;
+	k->arg = arg;
+	if (on_ready != NULL)
+		k->watch = loop_watch(loop, k->fd, LOOP_READ, link_on_ready, k);
+	if (on_peers != NULL)
+		k->peers_watch = loop_watch(loop, k->peers_fd, LOOP_READ, link_on_peers, k);
+	return (on_ready != NULL && k->watch == NULL) ||
+		       (on_peers != NULL && k->peers_watch == NULL)
+		   ? MK_ENOMEM
+		   : MK_OK;
 }
 
 mk_result

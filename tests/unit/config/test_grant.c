@@ -224,7 +224,7 @@ Test(grant, the_problem_names_the_line_of_the_plugin_in_the_file)
 	    settings_parse("meshkern.yaml", text, sizeof(text) - 1, NULL, problems);
 
 	cr_assert_not_null(s, "%s", mk_problems_line(problems, 0));
-	grant_check(settings_plugin(s, "rain"), &m, problems);
+	grant_check(&s->plugins[1], &m, problems);
 	cr_assert_eq(mk_problems_count(problems), 2);
 	cr_expect_eq(strncmp(mk_problems_line(problems, 0),
 			     "meshkern.yaml:4:3: plugins.rain: ", 33),

@@ -3,8 +3,8 @@
  * systemd's notification protocol: one datagram to $NOTIFY_SOCKET. Does
  * nothing where systemd is not the parent.
  */
-#ifndef MK_CORE_NOTIFY_H
-#define MK_CORE_NOTIFY_H
+#ifndef MK_HOST_NOTIFY_H
+#define MK_HOST_NOTIFY_H
 
 #include <stdint.h>
 

@@ -3,8 +3,8 @@
  * What a plugin asks for, against what the configuration allows. A plugin asks in its manifest;
  * everything it asks for must be granted, or it does not start.
  */
-#ifndef MK_CORE_GRANT_H
-#define MK_CORE_GRANT_H
+#ifndef MK_CONFIG_GRANT_H
+#define MK_CONFIG_GRANT_H
 
 #include <meshkern/manifest.h>
 

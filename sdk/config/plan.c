@@ -142,22 +142,29 @@ plan_complete_all(struct plan_item **items, uint32_t count, mk_problems *problem
 		return;
 	n = 0;
 	for (uint32_t i = 0; i < count; i++)
-		if (items[i]->manifest->has_check)
+		if (items[i]->manifest != NULL && items[i]->manifest->has_check)
 			some[n++] = items[i];
 	plan_probe(some, n, "--check", plan_take_check, problems);
 }
 
 /* ---------------------------------------------------------- the whole plan -- */
 
+static uint32_t
+plan_class(const mk_topic *t)
+{
+	/* What is durable is reliable, whether it says so or not. */
+	return (t->flags & MK_TOPIC_DURABLE) != 0
+		   ? MK_TOPIC_DURABLE
+		   : t->flags & (MK_TOPIC_RELIABLE | MK_TOPIC_RETAINED);
+}
+
 /* Publishers of a topic agree on its class, and subscribers understand its schema. */
 static void
 plan_check_topics(const struct plan_item *a, const struct plan_item *b, mk_problems *problems)
 {
-	const uint32_t classes = MK_TOPIC_RELIABLE | MK_TOPIC_DURABLE | MK_TOPIC_RETAINED;
-
 	for (const mk_topic *p = a->manifest->publishes; p->name != NULL; p++) {
 		for (const mk_topic *q = b->manifest->publishes; a < b && q->name != NULL; q++)
-			if (strcmp(p->name, q->name) == 0 && ((p->flags ^ q->flags) & classes) != 0)
+			if (strcmp(p->name, q->name) == 0 && plan_class(p) != plan_class(q))
 				mk_problems_add(problems, b->settings->line, b->settings->column,
 						"plugins.%s: publishes %s with another delivery "
 						"class than plugins.%s",
@@ -174,22 +181,13 @@ plan_check_topics(const struct plan_item *a, const struct plan_item *b, mk_probl
 	}
 }
 
-static bool
-plan_has(const struct plan_item *item, const char *capability)
-{
-	const char *const *c = item->manifest->capabilities;
-
-	while (*c != NULL && strcmp(*c, capability) != 0)
-		c++;
-	return *c != NULL;
-}
-
 static void
 plan_check_pair(const struct plan_item *a, const struct plan_item *b, mk_problems *problems)
 {
 	const struct plugin_settings *s = b->settings;
 
-	if (plan_has(a, "storage.write") && plan_has(b, "storage.write"))
+	if (mk_manifest_needs(a->manifest, "storage.write") &&
+	    mk_manifest_needs(b->manifest, "storage.write"))
 		mk_problems_add(problems, s->line, s->column,
 				"plugins.%s: only one plugin may write the database, and "
 				"plugins.%s does",
@@ -233,17 +231,25 @@ plan_forget(struct plan_item *item)
 }
 
 mk_result
-plan_complete(struct plan *plan, struct plan_item *item, mk_problems *problems)
+plan_complete(struct plan *plan, struct plan_item *item, mk_err *err)
 {
+	mk_problems *problems;
+	mk_result rc = MK_OK;
+
 	if (item->manifest != NULL)
 		return MK_OK;
+	problems = mk_problems_new(plan->settings->file);
+	if (problems == NULL)
+		return mk_err_set(err, MK_ENOMEM, "out of memory");
 	plan_complete_all(&item, 1, problems);
 	if (mk_problems_count(problems) == 0)
 		plan_check(plan, problems);
-	if (mk_problems_count(problems) == 0)
-		return MK_OK;
-	plan_forget(item); /* or it would pass as complete the next time */
-	return MK_EINVAL;
+	if (mk_problems_count(problems) > 0) {
+		rc = mk_err_set(err, MK_EINVAL, "%s", mk_problems_line(problems, 0));
+		plan_forget(item); /* or it would pass as complete the next time */
+	}
+	mk_problems_free(problems);
+	return rc;
 }
 
 struct plan *
@@ -304,5 +310,21 @@ plan_find(struct plan *p, const char *name)
 	for (uint32_t i = 0; i < p->settings->plugin_count; i++)
 		if (strcmp(p->items[i].settings->name, name) == 0)
 			return &p->items[i];
+	return NULL;
+}
+
+const char *
+plan_difference(const struct plan_item *a, const struct plan_item *b)
+{
+	const char *option = settings_plugin_differs(a->settings, b->settings);
+
+	if (option != NULL)
+		return option;
+	if (a->file_mark != b->file_mark)
+		return b->settings->isolation == ISOLATION_PROCESS
+			   ? "the file has changed"
+			   : "the file has changed (its code is taken at a restart of the daemon)";
+	if (a->told_len != b->told_len || memcmp(a->told, b->told, a->told_len) != 0)
+		return "the plugin has changed";
 	return NULL;
 }

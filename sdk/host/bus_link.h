@@ -11,14 +11,16 @@
  * the socket closes can be lost, and then nng_close() waits for ever, and nng's reaper with it
  * (seen after 5 to 40 closes under a flood). The records STOP, STOPPED, BYE see to that.
  */
-#ifndef MK_HOST_LINK_H
-#define MK_HOST_LINK_H
+#ifndef MK_HOST_BUS_LINK_H
+#define MK_HOST_BUS_LINK_H
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include <meshkern/err.h>
+
+#include "loop.h"
 
 enum link_kind { LINK_PUB, LINK_SUB, LINK_PUSH, LINK_PULL };
 
@@ -53,6 +55,11 @@ void link_peers_seen(struct link *k);
 /* PUSH: MK_EAGAIN when no peer takes it. PUB: always takes it; a peer that is `buffer` messages
  * behind loses the oldest, so callers count what is under way. */
 mk_result link_send(struct link *k, const void *data, size_t len);
+
+/* From now on tell `arg`, on the loop, when messages have come (SUB, PULL; NULL: not asked for) and
+ * when link_peers has changed. Ends with the link. */
+mk_result link_watch(struct link *k, struct loop *loop, void (*on_ready)(void *arg),
+		     void (*on_peers)(void *arg), void *arg);
 
 /* SUB, PULL: readable when there is something. */
 int link_fd(const struct link *k);
