@@ -1,0 +1,241 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The plugin's thread: messages into the model and the ring, numbers out.
+ */
+#include "http.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <meshkern/manifest.h>
+
+#define RING_ENTRIES 16384u
+
+const char *const http_topics[] = {
+	"core/",     "packet/stored",     "node/changed", "observer/changed",
+	"snapshot/", "backfill/progress", "storage/",     "mqtt/sources",
+	NULL
+};
+
+/* Topics whose last value is kept, and the part of the model that it is. */
+static const struct {
+	const char *topic;
+	uint32_t part;
+} http_kept[] = {
+	{ "snapshot/", MODEL_SNAPSHOTS },   { "core/plugins", MODEL_PLUGINS },
+	{ "core/stats", MODEL_STATS },      { "storage/state", MODEL_STORAGE },
+	{ "storage/stats", MODEL_STORAGE }, { "backfill/progress", MODEL_SNAPSHOTS },
+	{ "mqtt/sources", MODEL_MQTT },
+};
+
+static const struct route *const http_tables[] = { bus_routes,     health_routes, act_routes,
+						   metrics_routes, page_routes,   NULL };
+
+mk_result
+http_new(const mk_host *host, struct http **out)
+{
+	struct http *h = calloc(1, sizeof(*h));
+
+	if (h == NULL)
+		return MK_ENOMEM;
+	h->host = host;
+	h->started_us = host->now_us(host);
+	retained_init(&h->retained);
+	h->has_model = model_init(&h->model) == MK_OK;
+	if (!h->has_model) {
+		http_free(h);
+		return MK_ENOMEM;
+	}
+	*out = h;
+	return MK_OK;
+}
+
+void
+http_free(struct http *h)
+{
+	httpd_free(h->server);
+	ring_free(h->ring);
+	retained_fini(&h->retained);
+	for (uint32_t i = 0; i < HTTP_GAPS; i++)
+		event_unref(h->gaps[i]);
+	if (h->has_model)
+		model_fini(&h->model);
+	free(h);
+}
+
+mk_result
+http_start(struct http *h)
+{
+	struct httpd_config config = {
+		.host = h->host,
+		.tables = http_tables,
+		.model = &h->model,
+		.retained = &h->retained,
+		.context = h,
+		.page = page_text,
+		.topics = http_topics,
+	};
+	mk_err err = { 0 };
+	mk_result rc = http_settings_read(h->host, &config.settings, &err);
+
+	if (rc == MK_OK) {
+		h->ring = config.ring = ring_new(RING_ENTRIES, config.settings->ring_bytes);
+		rc = h->ring == NULL ? mk_err_set(&err, MK_ENOMEM, "out of memory")
+				     : httpd_new(&h->server, &config, &err);
+		http_settings_unref(config.settings);
+	}
+	if (rc == MK_OK)
+		rc = httpd_start(h->server, &err);
+	if (rc == MK_OK)
+		rc = h->host->timer(h->host, 0, 1000000, 1000000);
+	if (rc != MK_OK)
+		h->host->log(h->host, MK_LOG_ERROR,
+			     err.text[0] != '\0' ? err.text : mk_result_text(rc));
+	return rc;
+}
+
+mk_result
+http_reconfigure(struct http *h)
+{
+	struct settings *settings;
+	mk_err err = { 0 };
+	mk_result rc = http_settings_read(h->host, &settings, &err);
+
+	if (rc != MK_OK) {
+		h->host->log(h->host, MK_LOG_ERROR, err.text);
+		return rc;
+	}
+	httpd_set_settings(h->server, settings);
+	http_settings_unref(settings);
+	return MK_OK;
+}
+
+/* ------------------------------------------------------------- messages -- */
+
+static uint32_t
+http_part(const char *topic)
+{
+	for (size_t i = 0; i < sizeof(http_kept) / sizeof(http_kept[0]); i++)
+		if (mk_topic_covers(http_kept[i].topic, topic))
+			return http_kept[i].part;
+	return 0;
+}
+
+static void
+http_note_state(struct http *h, const struct event *e)
+{
+	char state[16] = "";
+	mk_doc doc;
+
+	mk_doc_init(&doc);
+	if (mk_doc_open(&doc, e->body, e->len, NULL, NULL, 0) == MK_OK)
+		mk_copy_str(mk_find(mk_doc_root(&doc), "state"), state, sizeof(state));
+	httpd_set_ready(h->server, strcmp(state, "ready") == 0);
+	mk_doc_fini(&doc);
+}
+
+static void
+http_keep(struct http *h, struct event *e)
+{
+	bool gap = strcmp(e->topic, "core/gap") == 0;
+	uint32_t part = gap ? MODEL_STATS : http_part(e->topic);
+
+	if (part == 0)
+		return;
+	model_write(&h->model);
+	if (gap) {
+		struct event **at = &h->gaps[h->gap_count++ % HTTP_GAPS];
+
+		event_unref(*at);
+		*at = event_ref(e);
+	} else {
+		retained_put(&h->retained, e);
+	}
+	model_write_end(&h->model, part);
+	if (strcmp(e->topic, "storage/state") == 0)
+		http_note_state(h, e);
+}
+
+void
+http_on_msg(struct http *h, const mk_msg *msg)
+{
+	struct httpd_stats stats;
+	struct event *e;
+
+	if ((msg->flags & MK_MSG_GAP) != 0) {
+		/* Clients see it in the sequence; a value with lost deltas is marked. */
+		model_write(&h->model);
+		retained_gap(&h->retained, msg->topic);
+		model_write_end(&h->model, http_part(msg->topic));
+		return;
+	}
+	e = event_new(msg);
+	if (e == NULL) {
+		h->host->count(h->host, "out_of_memory", 1);
+		return;
+	}
+	http_keep(h, e);
+	/* What was there before is among the retained values already. */
+	if ((msg->flags & MK_MSG_RETAINED) != 0) {
+		event_unref(e);
+		return;
+	}
+	ring_put(h->ring, e);
+	httpd_get_stats(h->server, &stats);
+	if (stats.clients > 0)
+		httpd_wake(h->server);
+}
+
+static uint64_t
+http_rss(void)
+{
+	unsigned long size, resident = 0;
+	FILE *f = fopen("/proc/self/statm", "re");
+
+	if (f == NULL)
+		return 0;
+	if (fscanf(f, "%lu %lu", &size, &resident) != 2)
+		resident = 0;
+	fclose(f);
+	return (uint64_t)resident * (uint64_t)sysconf(_SC_PAGESIZE);
+}
+
+void
+http_on_timer(struct http *h)
+{
+	const mk_host *host = h->host;
+	struct httpd_stats s;
+
+	httpd_get_stats(h->server, &s);
+	atomic_store(&h->rss_bytes, http_rss());
+	host->gauge(host, "connections", s.connections);
+	host->gauge(host, "clients", s.clients);
+	host->gauge(host, "requests", (int64_t)s.requests);
+	host->gauge(host, "errors", (int64_t)s.errors);
+	host->gauge(host, "refused", (int64_t)s.refused);
+	host->gauge(host, "limited", (int64_t)s.limited);
+	host->gauge(host, "timeouts", (int64_t)s.timeouts);
+	host->gauge(host, "cache_hits", (int64_t)s.cache_hits);
+	host->gauge(host, "cache_bytes", (int64_t)s.cache_bytes);
+	host->gauge(host, "events_sent", (int64_t)s.events_sent);
+	host->gauge(host, "events_lost", (int64_t)s.events_lost);
+	host->gauge(host, "clients_refused", (int64_t)s.clients_refused);
+	host->gauge(host, "clients_dropped", (int64_t)s.clients_dropped);
+	host->gauge(host, "ring_bytes", (int64_t)ring_bytes(h->ring));
+	host->gauge(host, "port", httpd_port(h->server, 0));
+	host->gauge(host, "values_refused", (int64_t)h->retained.refused);
+}
+
+const mk_val *
+http_last(const struct http *h, const char *topic, mk_doc *doc)
+{
+	const struct retained_topic *t = retained_find(&h->retained, topic);
+
+	mk_doc_init(doc);
+	if (t == NULL || t->base == NULL ||
+	    mk_doc_open(doc, t->base->body, t->base->len, NULL, NULL, 0) != MK_OK)
+		return NULL;
+	return mk_doc_root(doc);
+}

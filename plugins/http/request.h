@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * One request, as the handler of a route sees it. All functions are for the thread that runs the
+ * handler; texts are borrowed until the answer is sent.
+ */
+#ifndef MK_HTTP_REQUEST_H
+#define MK_HTTP_REQUEST_H
+
+#include <meshkern/codec.h>
+
+#include "route.h"
+
+/* What the program gave to httpd_new(). */
+void *request_context(const struct request *rq);
+const mk_host *request_host(const struct request *rq);
+/* The i-th parameter of the path, decoded; never empty. */
+const char *request_arg(const struct request *rq, uint32_t i);
+/* Parameters of the query by the names in the route's table. */
+const char *request_text(const struct request *rq, const char *name); /* NULL: not given */
+int64_t request_int(const struct request *rq, const char *name);
+double request_real(const struct request *rq, const char *name);
+bool request_bool(const struct request *rq, const char *name);
+const void *request_body(const struct request *rq, size_t *len);
+/* A header of the request, or NULL. */
+const char *request_header(const struct request *rq, const char *name);
+
+/* The answer is {"error": text}; whatever was written is dropped. The text must not repeat what the
+ * client sent. */
+void request_fail(struct request *rq, unsigned status, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+void request_set_status(struct request *rq, unsigned status); /* instead of 200 */
+/* At most four; `name` must be a literal, the value is copied (127 bytes). */
+void request_set_header(struct request *rq, const char *name, const char *value);
+
+/* Ask another plugin or the core. The handler returns, and `fn` writes the answer when there is one:
+ * on the same thread, and in any case. The body of a reply is NULL unless result is MK_OK. */
+typedef void request_reply(struct request *rq, mk_result result, const char *error,
+			   const mk_val *body, struct json *out);
+void request_call(struct request *rq, const char *method, const mk_writer *body,
+		  uint64_t timeout_us, request_reply *fn);
+/* The status that fits the result of a call, and its text as the error. */
+void request_fail_call(struct request *rq, mk_result result, const char *error);
+
+#endif
