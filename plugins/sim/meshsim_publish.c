@@ -3,6 +3,9 @@
  * Messages to a broker: MQTT 3.1.1, publishing only, many packets in one write. What is to be
  * measured is often on the same machine, so this must not need much of it: 300,000 messages with
  * QoS 1 took 8.6 s of processor time with Paho, which keeps lists of every message, and take 1.5 s.
+ *
+ * With QoS 1 a broker may go away: what it has not acknowledged is kept and sent again when it is
+ * back.
  */
 #include <errno.h>
 #include <netdb.h>
@@ -18,11 +21,13 @@
 
 #include "meshsim.h"
 
-#define WAIT_S 30 /* for the broker, before it counts as dead */
+#define WAIT_S 30    /* for the broker, before it counts as dead */
+#define AGAIN_MS 200 /* between two attempts to reach it again */
 #define OUT_SIZE 65536
 #define PACKET_MAX (MESSAGE_TOPIC_MAX + MESSAGE_PAYLOAD_MAX + 16)
 #define CONNACK 0x20
 #define PUBACK 0x40
+#define DUP 0x08
 
 struct lane {
 	int fd;
@@ -31,6 +36,10 @@ struct lane {
 	uint8_t in[4]; /* CONNACK and PUBACK have four bytes, and nothing else comes */
 	size_t in_len, out_len;
 	uint8_t out[OUT_SIZE];
+	/* Packets that are not acknowledged, oldest first, each behind its length (u32). A broker
+	 * acknowledges in the order in which it was sent to. */
+	uint8_t *kept;
+	size_t kept_at, kept_len, kept_cap;
 };
 
 struct publisher {
@@ -48,7 +57,43 @@ publisher_fail(const struct publisher *p, const char *what)
 }
 
 static bool
-lane_flush(struct publisher *p, struct lane *l)
+lane_keep(struct lane *l, const uint8_t *packet, size_t len)
+{
+	uint32_t length = (uint32_t)len;
+
+	if (l->kept_at > l->kept_cap / 2) {
+		memmove(l->kept, l->kept + l->kept_at, l->kept_len - l->kept_at);
+		l->kept_len -= l->kept_at;
+		l->kept_at = 0;
+	}
+	if (l->kept_len + sizeof(length) + len > l->kept_cap) {
+		size_t cap = (l->kept_len + sizeof(length) + len) * 2;
+		uint8_t *kept = realloc(l->kept, cap);
+
+		if (kept == NULL)
+			return false;
+		l->kept = kept;
+		l->kept_cap = cap;
+	}
+	memcpy(l->kept + l->kept_len, &length, sizeof(length));
+	memcpy(l->kept + l->kept_len + sizeof(length), packet, len);
+	l->kept_len += sizeof(length) + len;
+	return true;
+}
+
+/* The oldest one; *len of it. */
+static uint8_t *
+lane_kept(struct lane *l, size_t at, size_t *len)
+{
+	uint32_t length;
+
+	memcpy(&length, l->kept + at, sizeof(length));
+	*len = length;
+	return l->kept + at + sizeof(length);
+}
+
+static bool
+lane_push(struct publisher *p, struct lane *l)
 {
 	size_t at = 0;
 
@@ -69,6 +114,8 @@ lane_flush(struct publisher *p, struct lane *l)
 static bool
 lane_answer(struct publisher *p, struct lane *l, const uint8_t *packet)
 {
+	size_t len;
+
 	if (packet[0] == CONNACK && packet[3] == 0)
 		return true;
 	if (packet[0] == CONNACK)
@@ -76,12 +123,14 @@ lane_answer(struct publisher *p, struct lane *l, const uint8_t *packet)
 	if (packet[0] != PUBACK || packet[1] != 2 || l->unacked == 0)
 		return publisher_fail(p, "this is no broker");
 	l->unacked--;
+	lane_kept(l, l->kept_at, &len);
+	l->kept_at += sizeof(uint32_t) + len;
 	return true;
 }
 
 /* What the broker has answered; waits for something if `wait`. */
 static bool
-lane_read(struct publisher *p, struct lane *l, bool wait)
+lane_pull(struct publisher *p, struct lane *l, bool wait)
 {
 	struct pollfd ready = { .fd = l->fd, .events = POLLIN };
 	uint8_t in[4096];
@@ -133,7 +182,7 @@ lane_hello(struct publisher *p, struct lane *l, uint32_t number)
 	l->out[0] = 0x10;
 	l->out[1] = (uint8_t)len;
 	l->out_len = len + 2;
-	return lane_flush(p, l) && lane_read(p, l, true);
+	return lane_push(p, l) && lane_pull(p, l, true);
 }
 
 static int
@@ -167,6 +216,48 @@ publisher_dial(const struct publisher *p)
 	return fd;
 }
 
+/* The broker has gone away: wait for it, and send it again what it has not acknowledged. */
+static bool
+lane_revive(struct publisher *p, struct lane *l)
+{
+	for (int tries = 0; p->qos > 0 && tries < WAIT_S * 1000 / AGAIN_MS; tries++) {
+		size_t at = l->kept_at, len;
+
+		if (l->fd >= 0)
+			close(l->fd);
+		l->in_len = 0;
+		l->fd = publisher_dial(p);
+		if (l->fd < 0 || !lane_hello(p, l, (uint32_t)(l - p->lanes))) {
+			poll(NULL, 0, AGAIN_MS);
+			continue;
+		}
+		for (l->out_len = 0; at < l->kept_len; at += sizeof(uint32_t) + len) {
+			uint8_t *packet = lane_kept(l, at, &len);
+
+			packet[0] |= DUP;
+			memcpy(l->out, packet, len);
+			l->out_len = len;
+			if (!lane_push(p, l))
+				break;
+		}
+		if (at == l->kept_len)
+			return true;
+	}
+	return false;
+}
+
+static bool
+lane_flush(struct publisher *p, struct lane *l)
+{
+	return lane_push(p, l) || lane_revive(p, l);
+}
+
+static bool
+lane_read(struct publisher *p, struct lane *l, bool wait)
+{
+	return lane_pull(p, l, wait) || lane_revive(p, l);
+}
+
 struct publisher *
 publisher_new(const struct meshsim_options *o)
 {
@@ -198,7 +289,7 @@ publisher_send(struct publisher *p, uint32_t lane, const char *topic, const char
 {
 	struct lane *l = &p->lanes[lane % p->count];
 	size_t topic_len = strlen(topic), rest = 2 + topic_len + (p->qos > 0 ? 2 : 0) + len;
-	uint8_t *out;
+	uint8_t *out, *packet;
 
 	if (rest + 5 > PACKET_MAX)
 		return publisher_fail(p, "a message is too long");
@@ -208,7 +299,7 @@ publisher_send(struct publisher *p, uint32_t lane, const char *topic, const char
 		if (!lane_flush(p, l) || !lane_read(p, l, true))
 			return false;
 	}
-	out = l->out + l->out_len;
+	packet = out = l->out + l->out_len;
 	*out++ = (uint8_t)(0x30 | p->qos << 1);
 	for (; rest >= 128; rest >>= 7) /* the length in sevens of bits */
 		*out++ = (uint8_t)(rest | 128);
@@ -222,7 +313,8 @@ publisher_send(struct publisher *p, uint32_t lane, const char *topic, const char
 	}
 	memcpy(out, payload, len);
 	l->out_len = (size_t)(out + len - l->out);
-	return true;
+	return p->qos == 0 || lane_keep(l, packet, (size_t)(out + len - packet)) ||
+	       publisher_fail(p, "out of memory");
 }
 
 bool
@@ -251,7 +343,7 @@ publisher_finish(struct publisher *p)
 		}
 		memcpy(l->out, bye, sizeof(bye));
 		l->out_len = sizeof(bye);
-		if (!lane_flush(p, l))
+		if (!lane_push(p, l))
 			return false;
 	}
 	return true;
@@ -262,8 +354,11 @@ publisher_free(struct publisher *p)
 {
 	if (p == NULL)
 		return;
-	for (uint32_t i = 0; i < p->count; i++)
-		close(p->lanes[i].fd);
+	for (uint32_t i = 0; i < p->count; i++) {
+		if (p->lanes[i].fd >= 0)
+			close(p->lanes[i].fd);
+		free(p->lanes[i].kept);
+	}
 	free(p->lanes);
 	free(p);
 }

@@ -71,6 +71,7 @@ class Rig:
             "storage": {"isolation": isolation, "config": {**(storage or {})}},
         }, start=False, **settings)
         self.data = data_dir or f"{self.daemon.dir}/data"
+        self.daemon.socket = f"{self.data}/run/control.sock"
         self.database = f"{self.data}/meshkern.db"
 
     def __enter__(self):
@@ -121,18 +122,25 @@ class Rig:
 
     # -------------------------------------------------------------- database --
 
-    def query(self, sql, *arguments):
-        """One row; nothing if the database cannot be read yet."""
+    def rows(self, sql, *arguments):
+        """Nothing if the database cannot be read yet."""
         try:
             db = sqlite3.connect(f"file:{self.database}?mode=ro", uri=True, timeout=10)
         except sqlite3.OperationalError:
-            return None
+            return []
         try:
-            return db.execute(sql, arguments).fetchone()
+            return db.execute(sql, arguments).fetchall()
         except sqlite3.OperationalError:
-            return None
+            return []
         finally:
             db.close()
+
+    def query(self, sql, *arguments):
+        """The first row, or None."""
+        return next(iter(self.rows(sql, *arguments)), None)
+
+    def column(self, sql, *arguments):
+        return [row[0] for row in self.rows(sql, *arguments)]
 
     def observations(self):
         """By the last id, which is quick and at least as many as there are."""
