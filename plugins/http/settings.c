@@ -48,6 +48,8 @@ static const mk_option event_options[] = {
 	  .help = "WebSocket clients altogether" },
 	{ .name = "per_address", .type = MK_OPT_INT, .min = 1, .max = 16384, .dflt = "32",
 	  .help = "WebSocket clients of one address" },
+	{ .name = "ping", .type = MK_OPT_DURATION, .min = 1000000, .max = 3600000000, .dflt = "30s",
+	  .help = "pause between pings; who says nothing for two and a half of them is gone" },
 	{ .name = NULL },
 };
 
@@ -276,6 +278,7 @@ settings_numbers(struct settings *s, const mk_host *host)
 	s->budget_per_second = (uint32_t)host->opt_int(host, "budget.per_second");
 	s->budget_burst = (uint32_t)host->opt_int(host, "budget.burst");
 	s->clients = (uint32_t)host->opt_int(host, "events.clients");
+	s->ping_us = (uint64_t)host->opt_int(host, "events.ping");
 	s->clients_per_address = (uint32_t)host->opt_int(host, "events.per_address");
 }
 

@@ -42,7 +42,7 @@ struct settings {
 	uint32_t proxy_count;
 	uint32_t connections, per_address, clients, clients_per_address;
 	uint32_t budget_per_second, budget_burst;
-	uint64_t idle_us, request_us;
+	uint64_t idle_us, request_us, ping_us;
 };
 
 extern const mk_option http_settings_options[];

@@ -28,8 +28,6 @@
 #define READ_ONCE 16384u /* of one client, before others have their turn */
 #define FRAMES_ONCE 512u
 #define FEED_MESSAGE_MAX 512u
-#define PING_US 30000000u
-#define SILENT_US 75000000u /* neither text nor pong */
 #define STALL_US 30000000u
 #define SEND_BUFFER 262144 /* bytes the kernel may hold for a slow client; else it is megabytes */
 
@@ -416,15 +414,15 @@ sockets_event(struct worker *w, struct watch *watch, uint32_t events)
 static void
 client_tick(struct client *c)
 {
-	uint64_t now = c->worker->now_us;
+	uint64_t now = c->worker->now_us, pause = c->worker->settings->ping_us;
 
 	atomic_fetch_add(&c->worker->server->events_lost, events_take_lost(c->events));
 	if (!wslay_event_want_write(c->ws))
 		c->progress_us = now;
-	if (now - c->heard_us > SILENT_US || now - c->progress_us > STALL_US) {
+	if (now - c->heard_us > pause * 5 / 2 || now - c->progress_us > STALL_US) {
 		c->dead = true;
 		httpd_count(&c->worker->server->clients_dropped);
-	} else if (now - c->ping_us > PING_US) {
+	} else if (now - c->ping_us > pause) {
 		struct wslay_event_msg ping = { WSLAY_PING, NULL, 0 };
 
 		c->ping_us = now;

@@ -22,7 +22,7 @@ COUNT = int(os.environ.get("COUNT", "300000"))
 RUNS = int(os.environ.get("RUNS", "3"))
 MESH = ("--nodes", 300, "--observers", 40, "--connections", 4)
 TICK = os.sysconf("SC_CLK_TCK")
-STAGES = ("mqtt", "decode", "storage", "sim", "meshkernd")
+STAGES = ("broker", "mqtt", "decode", "storage", "sim", "meshkernd")
 
 
 def figure(case, metric, unit, values):
@@ -30,6 +30,13 @@ def figure(case, metric, unit, values):
     print(f"bench=ingest case={case} metric={metric} unit={unit} "
           f"median={statistics.median(values):.6g} min={values[0]:.6g} max={values[-1]:.6g} "
           f"runs={len(values)}", flush=True)
+
+
+def cpu_of(pid):
+    with open(f"/proc/{pid}/stat", encoding="ascii", errors="replace") as f:
+        line = f.read()
+    fields = line[line.rindex(")") + 2:].split()
+    return (int(fields[11]) + int(fields[12])) / TICK
 
 
 def cpu_by_stage(pid):
@@ -93,11 +100,18 @@ def report_reads(case, took):
                    [times[min(len(times) - 1, int(len(times) * part))] * 1e3])
 
 
-def measure(case, daemon, count_rows, want):
+def measure(case, daemon, count_rows, want, broker=None):
     """Rate, CPU by stage and memory from the first stored row to the last."""
+
+    def cpu_now():
+        seconds = cpu_by_stage(daemon.pid)
+        if broker is not None:
+            seconds["broker"] = cpu_of(broker.process.pid)
+        return seconds
+
     while (first := count_rows()) == 0:
         time.sleep(0.02)
-    began, cpu = time.monotonic(), cpu_by_stage(daemon.pid)
+    began, cpu = time.monotonic(), cpu_now()
     peak = 0
     while (have := count_rows()) < want:
         peak = max(peak, daemon.ask("status").get("rss_bytes", 0))
@@ -105,7 +119,7 @@ def measure(case, daemon, count_rows, want):
         if time.monotonic() - began > 300:
             raise AssertionError(f"{case}: {have} of {want} after 300 s\n{daemon.log()[-4000:]}")
     took, rows = time.monotonic() - began, have - first
-    after = cpu_by_stage(daemon.pid)
+    after = cpu_now()
     return {"rate": rows / took, "rss": peak,
             "cpu": {s: (after[s] - cpu[s]) / rows * 1e6 for s in STAGES}}
 
@@ -127,7 +141,8 @@ def from_mqtt():
             rig.wait_stored(1)
             reader = Reader(rig.database)
             reader.start()
-            runs.append(measure("mqtt", rig.daemon, rig.observations, int(COUNT * 0.98)))
+            runs.append(measure("mqtt", rig.daemon, rig.observations, int(COUNT * 0.98),
+                                rig.broker))
             reads = reader.stop()
             rig.wait_stored(mesh.wait()["observations"])
             reader = Reader(rig.database)
@@ -137,6 +152,20 @@ def from_mqtt():
     report("mqtt", runs)
     report_reads("mqtt-reads-busy", reads)
     report_reads("mqtt-reads-idle", idle)
+
+
+def from_backlog():
+    """The broker has kept it all while we were away: what ingest does without a publisher beside
+    it."""
+    runs = []
+    for _ in range(RUNS):
+        with Rig("inproc") as rig:
+            rig.daemon.stop()
+            rig.publish(COUNT, *MESH, "--pregenerate").wait()
+            rig.daemon.start()
+            runs.append(measure("backlog", rig.daemon, rig.observations, int(COUNT * 0.98),
+                                rig.broker))
+    report("backlog", runs)
 
 
 def from_bus():
@@ -163,4 +192,5 @@ def from_bus():
 
 if __name__ == "__main__":
     from_mqtt()
+    from_backlog()
     from_bus()

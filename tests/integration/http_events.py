@@ -114,6 +114,20 @@ class Subscriptions(unittest.TestCase):
             self.assertIn((10, b"in between"), frames)
             self.assertTrue(any(b"pong" in f[1] for f in frames if f[0] == 1))
 
+    def test_a_client_that_is_gone_is_noticed(self):
+        with served({"events": {"ping": "1s"}}) as d:
+            with WebSocket(d.port) as alive, WebSocket(d.port) as dead:
+                for _ in range(4):
+                    while alive.receive_frame()[0] != 9:
+                        pass
+                    alive.frame(10)
+                while dead.receive_frame() is not None:
+                    pass
+                alive.send(do="ping")
+                alive.until(lambda m: m["type"] == "pong")
+            self.assertEqual(d.wait_plugin("http", "told", lambda p: p["numbers"].get(
+                "clients_dropped"))["numbers"]["clients_dropped"], 1)
+
     def test_the_end_of_the_daemon_is_told(self):
         with served() as d, WebSocket(d.port) as ws:
             ws.receive()

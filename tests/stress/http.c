@@ -40,6 +40,7 @@ static const struct {
 	{ "budget.burst", 1000000 },
 	{ "events.clients", 16 },
 	{ "events.per_address", 16 },
+	{ "events.ping", 1000000 },
 };
 
 /* The host of one instance; its thread is main(). */
