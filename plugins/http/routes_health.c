@@ -87,7 +87,7 @@ health(struct request *rq, struct json *out)
 		       (unsigned long long)(uptime / 60 % 60));
 	js_object(out);
 	js_kstr(out, "status", "ok");
-	js_kstr(out, "engine", "c");
+	js_kstr(out, "engine", "meshkern");
 	js_kstr(out, "version", MK_VERSION);
 	js_kstr(out, "commit", "unknown");
 	js_kstr(out, "buildTime", "unknown");
