@@ -69,7 +69,7 @@ class Basics(unittest.TestCase):
         self.assertEqual(json.loads(answer.body), {"ready": False, "reason": "loading"})
         self.assertEqual(answer.headers["retry-after"], "5")
         health = get_json(self.d.port, "/api/health")
-        self.assertEqual((health["status"], health["engine"]), ("ok", "c"))
+        self.assertEqual((health["status"], health["engine"]), ("ok", "meshkern"))
         self.assertEqual(get_json(self.d.port, "/api/mqtt/status"), {"sources": [], "sampleAt": ""})
 
     def test_errors_are_json(self):

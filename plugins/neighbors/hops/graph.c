@@ -25,8 +25,8 @@ hops_graph_clear(struct hops_graph *g)
 	g->too_far = 0;
 	if (g->slots != NULL)
 		memset(g->slots, 0, g->slot_count * sizeof(*g->slots));
-	if (g->heads != NULL)
-		memset(g->heads, 0xff, g->head_count * sizeof(*g->heads));
+	for (uint32_t i = 0; i < g->head_count; i++)
+		g->heads[i] = (struct hops_head){ .first = HOPS_NONE };
 }
 
 static uint32_t
@@ -86,7 +86,7 @@ static bool
 graph_grow_heads(struct hops_graph *g, uint32_t id)
 {
 	uint32_t count = g->head_count == 0 ? 256 : g->head_count;
-	uint32_t *heads;
+	struct hops_head *heads;
 
 	while (id >= count)
 		count *= 2;
@@ -95,7 +95,8 @@ graph_grow_heads(struct hops_graph *g, uint32_t id)
 	heads = realloc(g->heads, count * sizeof(*heads));
 	if (heads == NULL)
 		return false;
-	memset(heads + g->head_count, 0xff, (count - g->head_count) * sizeof(*heads));
+	for (uint32_t i = g->head_count; i < count; i++)
+		heads[i] = (struct hops_head){ .first = HOPS_NONE };
 	g->heads = heads;
 	g->head_count = count;
 	return true;
@@ -114,13 +115,15 @@ hops_graph_put(struct hops_graph *g, uint32_t a, uint32_t b, uint32_t token)
 		return NULL;
 	e = &g->edges[g->count++];
 	*e = (struct hops_edge){
-		.a = a, .b = b, .token = token, .next = { g->heads[a], HOPS_NONE }
+		.a = a, .b = b, .token = token, .next = { g->heads[a].first, HOPS_NONE }
 	};
 	g->slots[graph_slot(g, a, b, token)] = index + 1;
-	g->heads[a] = index;
+	g->heads[a].first = index;
 	if (b != HOPS_NONE) {
-		e->next[1] = g->heads[b];
-		g->heads[b] = index;
+		e->next[1] = g->heads[b].first;
+		g->heads[b].first = index;
+		g->heads[a].degree++;
+		g->heads[b].degree++;
 	} else {
 		g->open++;
 	}
@@ -131,7 +134,7 @@ const struct hops_edge *
 hops_graph_next(const struct hops_graph *g, uint32_t id, const struct hops_edge *edge)
 {
 	uint32_t i = edge != NULL         ? edge->next[edge->a != id]
-		     : id < g->head_count ? g->heads[id]
+		     : id < g->head_count ? g->heads[id].first
 					  : HOPS_NONE;
 
 	return i == HOPS_NONE ? NULL : &g->edges[i];
@@ -203,11 +206,7 @@ hops_snr(const struct hops_tally *t, double *mean)
 static uint32_t
 graph_degree(const struct hops_graph *g, uint32_t id)
 {
-	uint32_t n = 0;
-
-	for (const struct hops_edge *e = NULL; (e = hops_graph_next(g, id, e)) != NULL;)
-		n += e->b != HOPS_NONE;
-	return n;
+	return id < g->head_count ? g->heads[id].degree : 0;
 }
 
 double

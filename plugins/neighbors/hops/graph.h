@@ -38,7 +38,10 @@ struct hops_graph {
 	uint32_t count, cap;
 	uint32_t *slots; /* open addressing by ends; index + 1 */
 	uint32_t slot_count;
-	uint32_t *heads; /* by id: its first edge, HOPS_NONE is none */
+	struct hops_head {
+		uint32_t first;  /* edge, or HOPS_NONE */
+		uint32_t degree; /* edges that are no open ends */
+	} * heads;               /* by id */
 	uint32_t head_count;
 	uint32_t open;    /* edges that are open ends */
 	uint64_t too_far; /* sightings refused because the ends are too far apart */
