@@ -318,13 +318,14 @@ mbcap_read(struct mbcap *m, struct mbcap_order *order, const mk_val *body, bool 
 	if (!mk_get_u64(mk_find(body, "v"), &v) || v != MBCAP_BODY_VERSION ||
 	    !mk_get_u64(mk_find(body, "serial"), &now.serial) ||
 	    !mk_get_u64(mk_find(body, "n"), &now.n) || (now.n == 0) == delta ||
-	    !mk_get_u64(mk_find(body, "cursor"), &cursor) ||
-	    !mk_get_bin(mk_find(body, "evidence"), &bin, &len))
+	    !mk_get_u64(mk_find(body, "cursor"), &cursor))
 		return MK_EFORMAT;
 	if (delta && (now.serial != order->serial || now.n != order->n + 1))
 		return MK_ESTATE;
 	if (cursor < m->cursor || (!delta && cursor == m->cursor))
 		return MK_EEXIST;
+	if (!mk_get_bin(mk_find(body, "evidence"), &bin, &len))
+		return MK_EFORMAT;
 	mk_doc_init(&doc);
 	rc = mk_doc_open(&doc, bin, len, NULL, NULL, 0);
 	if (rc == MK_OK && !read_evidence(m, mk_doc_root(&doc), false))

@@ -466,13 +466,14 @@ snapshot_read(struct links *links, struct snapshot_order *order, const mk_val *b
 	if (!mk_get_u64(mk_find(body, "v"), &v) || v != HOPS_BODY_VERSION ||
 	    !mk_get_u64(mk_find(body, "serial"), &now.serial) ||
 	    !mk_get_u64(mk_find(body, "n"), &now.n) || (now.n == 0) == delta ||
-	    !mk_get_u64(mk_find(body, "cursor"), &cursor) || !mk_is_array(names) ||
-	    !mk_get_bin(mk_find(body, "evidence"), &bin, &len))
+	    !mk_get_u64(mk_find(body, "cursor"), &cursor) || !mk_is_array(names))
 		return MK_EFORMAT;
 	if (delta && (now.serial != order->serial || now.n != order->n + 1))
 		return MK_ESTATE;
-	if (cursor < links->cursor || (!delta && cursor == links->cursor && cursor != 0))
+	if (cursor < links->cursor || (!delta && cursor == links->cursor))
 		return MK_EEXIST;
+	if (!mk_get_bin(mk_find(body, "evidence"), &bin, &len))
+		return MK_EFORMAT;
 	mk_doc_init(&doc);
 	ids = malloc((mk_count(names) + 1) * sizeof(*ids));
 	rc = ids == NULL ? MK_ENOMEM : mk_doc_open(&doc, bin, len, NULL, NULL, 0);
