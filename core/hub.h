@@ -208,8 +208,8 @@ void seat_done(struct seat *s, uint64_t order);
 /* This one message is not brought again; what came before it is still due. */
 void seat_skip(struct seat *s, uint64_t order);
 bool seat_skips(const struct seat *s, uint64_t order);
-/* "body" and the message's body, as the last pair of a map; nil if it is gone. */
-void seat_write_body(struct seat *s, uint64_t order, mk_writer *w);
+/* The message, borrowed; NULL if it is gone. */
+const struct entry *seat_find(const struct seat *s, uint64_t order);
 /* Is it a valid map, as far as it must be checked? Else `why` says what is wrong. */
 bool seat_accepts(const struct seat *s, const void *body, uint32_t len, char why[128]);
 /* A record of u64 fields for whoever sits there. */

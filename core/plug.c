@@ -157,7 +157,9 @@ plug_poison(struct plug *p, int signal)
 {
 	struct hub *h = p->core->hub;
 	uint64_t order = atomic_load(&p->run.vitals->order);
+	const struct entry *e;
 	char topic[64];
+	bool durable;
 
 	if (order == 0 || order != p->poison_order) {
 		p->poison_order = order;
@@ -170,14 +172,23 @@ plug_poison(struct plug *p, int signal)
 	    "core",
 	    "plugin %s: crashed twice on the same message, which is skipped  topic=%s seq=%llu",
 	    p->name, topic, (unsigned long long)atomic_load(&p->run.vitals->seq));
+	e = seat_find(p->seat, order);
+	durable = e != NULL && (e->flags & MK_MSG_DURABLE) != 0;
 	mk_writer_reset(&h->writer);
-	mk_put_map(&h->writer, 6);
+	mk_put_map(&h->writer, durable ? 8 : 6);
 	mk_kv_str(&h->writer, "plugin", p->name);
 	mk_kv_str(&h->writer, "topic", topic);
 	mk_kv_u64(&h->writer, "epoch", h->stream.epoch);
 	mk_kv_u64(&h->writer, "seq", atomic_load(&p->run.vitals->seq));
 	mk_kv_i64(&h->writer, "signal", signal);
-	seat_write_body(p->seat, order, &h->writer);
+	if (durable) {
+		mk_kv_str(&h->writer, "origin", e->origin);
+		mk_kv_u64(&h->writer, "origin_seq", e->origin_seq);
+	}
+	if (e != NULL)
+		mk_kv_bin(&h->writer, "body", e->body, e->len);
+	else
+		mk_kv_nil(&h->writer, "body");
 	hub_say(h, "core/poison", false, &h->writer);
 	seat_skip(p->seat, order);
 }

@@ -105,21 +105,17 @@ seat_tell(struct seat *s, uint8_t kind, uint32_t count, const uint64_t *numbers)
 	s->hub->dirty = true;
 }
 
-void
-seat_write_body(struct seat *s, uint64_t order, mk_writer *w)
+const struct entry *
+seat_find(const struct seat *s, uint64_t order)
 {
 	for (int which = 0; which < 2; which++) {
 		const struct ring *ring = &s->hub->stream.rings[which];
 		uint64_t position = ring_after(ring, order - 1);
 
-		if (position < ring->base + ring->count &&
-		    ring_at(ring, position)->order == order) {
-			mk_kv_bin(w, "body", ring_at(ring, position)->body,
-				  ring_at(ring, position)->len);
-			return;
-		}
+		if (position < ring->base + ring->count && ring_at(ring, position)->order == order)
+			return ring_at(ring, position);
 	}
-	mk_kv_nil(w, "body");
+	return NULL;
 }
 
 void

@@ -72,8 +72,12 @@ help_command(const struct command *c)
 	printf("NAME\n    meshkern %s - %s\n\n", c->name, c->summary);
 	printf("SYNOPSIS\n    meshkern %s%s%s\n\nDESCRIPTION\n", c->name,
 	       c->usage[0] == '\0' ? "" : " ", c->usage);
-	for (const char *line = c->help; *line != '\0'; line += strcspn(line, "\n") + 1)
-		printf("%s%.*s\n", *line == '\n' ? "" : "    ", (int)strcspn(line, "\n"), line);
+	for (const char *line = c->help; *line != '\0';) {
+		size_t len = strcspn(line, "\n");
+
+		printf("%s%.*s\n", len == 0 ? "" : "    ", (int)len, line);
+		line += len + (line[len] == '\n');
+	}
 	puts("\nOPTIONS");
 	for (size_t i = 0; i < CLI_FLAGS_MAX && c->flags[i].name != NULL; i++) {
 		const char *arg = c->flags[i].arg == NULL ? "" : c->flags[i].arg;

@@ -64,16 +64,6 @@ mend_escapes(char *s, size_t len)
 	}
 }
 
-/* How many bytes at s are one character; 0 if they are none. */
-static size_t
-utf8_length(const char *s, size_t len)
-{
-	for (size_t n = 1; n <= 4 && n <= len; n++)
-		if (mk_utf8_valid(s, n))
-			return n;
-	return 0;
-}
-
 char *
 mend_json(const char *s, size_t len, size_t *out_len)
 {
@@ -83,7 +73,8 @@ mend_json(const char *s, size_t len, size_t *out_len)
 	if (out == NULL)
 		return NULL;
 	for (size_t i = 0; i < len;) {
-		size_t good = utf8_length(s + i, len - i);
+		uint32_t c;
+		size_t good = mk_utf8_next(s + i, len - i, &c);
 
 		memcpy(out + n, good == 0 ? "\xef\xbf\xbd" : s + i, good == 0 ? 3 : good);
 		n += good == 0 ? 3 : good;

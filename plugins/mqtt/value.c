@@ -7,6 +7,8 @@
 #include <string.h>
 #include <strings.h>
 
+#include <meshcore/hex.h>
+
 #include "value.h"
 
 #define MINUTE 60
@@ -219,35 +221,12 @@ value_time(const char *text, size_t len, uint64_t now_us)
 
 /* ---------------------------------------------------------------- bytes -- */
 
-static int
-hex_digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
-}
-
 size_t
 value_hex(const char *text, size_t len, uint8_t *out, size_t cap)
 {
-	size_t digits = 0;
+	size_t bytes = 0;
 
-	for (size_t i = 0; i < len; i++) {
-		int d = hex_digit(text[i]);
-
-		if (is_space(text[i]))
-			continue;
-		if (d < 0 || digits / 2 >= cap)
-			return 0;
-		if (digits % 2 == 0)
-			out[digits / 2] = (uint8_t)(d << 4);
-		else
-			out[digits / 2] |= (uint8_t)d;
-		digits++;
-	}
-	return digits % 2 == 0 ? digits / 2 : 0;
+	return mc_hex_decode(text, len, out, cap, &bytes) ? bytes : 0;
 }
 
 size_t

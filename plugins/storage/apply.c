@@ -10,7 +10,12 @@ static const struct {
 	const char *name;
 	mk_result (*apply)(struct db *db, const struct apply_input *in, const mk_val *body,
 			   struct apply_report *report, mk_err *err);
-} apply_list[] = { { "neighbors", apply_neighbors }, { "mbcap", apply_mbcap } };
+	mk_result (*seed)(struct db *db, mk_writer *w, mk_err *err);
+	uint32_t pairs; /* that seed() writes */
+} apply_list[] = {
+	{ "neighbors", apply_neighbors, apply_seed_neighbors, 4 },
+	{ "mbcap", apply_mbcap, apply_seed_mbcap, 2 },
+};
 
 struct apply_order {
 	int64_t serial, n, cursor;
@@ -126,4 +131,25 @@ apply_snapshot(struct db *db, const struct apply_input *in, struct apply_report 
 	if (rc == MK_OK && report != NULL)
 		*report = made;
 	return rc;
+}
+
+mk_result
+apply_seed(struct db *db, const char *name, int64_t now, mk_writer *w, mk_err *err)
+{
+	for (size_t i = 0; i < sizeof(apply_list) / sizeof(apply_list[0]); i++) {
+		mk_result rc;
+
+		if (strcmp(apply_list[i].name, name) != 0)
+			continue;
+		mk_writer_reset(w);
+		mk_put_map(w, 5 + apply_list[i].pairs);
+		mk_kv_u64(w, "v", 1);
+		mk_kv_u64(w, "serial", 1);
+		mk_kv_u64(w, "n", 0);
+		mk_kv_u64(w, "cursor", 0);
+		mk_kv_i64(w, "at", now);
+		rc = apply_list[i].seed(db, w, err);
+		return rc == MK_OK ? mk_writer_end(w) : rc;
+	}
+	return MK_ENOENT;
 }

@@ -47,12 +47,18 @@ mk_result apply_snapshot(struct db *db, const struct apply_input *in, struct app
  * transaction that made the row. MK_OK also if nothing is known. */
 mk_result apply_mbcap_revive(struct db *db, const char *key, mk_err *err);
 
+/* What the rows of a database say that has no snapshot of this name yet, a CoreScope database for
+ * example, as a base to be published until the plugin knows more. MK_ENOENT: nothing. */
+mk_result apply_seed(struct db *db, const char *name, int64_t now, mk_writer *w, mk_err *err);
+
 /* ----------------------------------------------------- between these files -- */
 
 mk_result apply_neighbors(struct db *db, const struct apply_input *in, const mk_val *body,
 			  struct apply_report *report, mk_err *err);
 mk_result apply_mbcap(struct db *db, const struct apply_input *in, const mk_val *body,
 		      struct apply_report *report, mk_err *err);
+mk_result apply_seed_neighbors(struct db *db, mk_writer *w, mk_err *err);
+mk_result apply_seed_mbcap(struct db *db, mk_writer *w, mk_err *err);
 /* Is this message the next one? Every body that is applied has `serial` (of its base, growing), `n`
  * (0 for the base, then 1, 2, ...) and `cursor` (the last observation that it covers). */
 mk_result apply_check_order(struct db *db, const struct apply_input *in, const mk_val *body,

@@ -35,6 +35,15 @@ static const char sql_revive[] =
     " mk_capability WHERE public_key = ?1) WHERE public_key = ?1 AND multibyte_sup < (SELECT sup"
     " FROM mk_capability WHERE public_key = ?1)";
 
+/* CoreScope does not store the size; two bytes is what multi-byte means at least. */
+static const char sql_seed[] =
+    "SELECT n.public_key, min(n.multibyte_sup, 2), coalesce(c.max_size, 2),"
+    " coalesce(c.evidence_at, 0), coalesce(c.candidates, 0) FROM nodes n"
+    " LEFT JOIN mk_capability c USING (public_key) WHERE n.multibyte_sup > 0"
+    " AND length(n.public_key) BETWEEN 1 AND 128 ORDER BY 1";
+static const char sql_seeds[] =
+    "SELECT count(*) FROM nodes WHERE multibyte_sup > 0 AND length(public_key) BETWEEN 1 AND 128";
+
 struct cap_entry {
 	char key[129];
 	char evidence[16];
@@ -177,4 +186,36 @@ mk_result
 apply_mbcap_revive(struct db *db, const char *key, mk_err *err)
 {
 	return db_run(db, err, sql_revive, "s", key);
+}
+
+mk_result
+apply_seed_mbcap(struct db *db, mk_writer *w, mk_err *err)
+{
+	int64_t count = 0;
+	sqlite3_stmt *s;
+	mk_result rc = db_int(db, err, &count, sql_seeds, "");
+
+	if (rc == MK_OK && (count == 0 || count > UINT32_MAX))
+		rc = MK_ENOENT;
+	if (rc == MK_OK)
+		rc = db_stmt(db, sql_seed, &s, err);
+	if (rc != MK_OK)
+		return rc;
+	mk_kv_i64(w, "window", 0);
+	mk_kv_array(w, "nodes", (uint32_t)count);
+	while ((rc = db_step(db, s, err)) == MK_OK) {
+		int64_t sup = sqlite3_column_int64(s, 1);
+
+		mk_put_array(w, 10);
+		mk_put_str(w, (const char *)sqlite3_column_text(s, 0));
+		mk_put_i64(w, sup);
+		mk_put_str(w, sup == 2 ? "advert" : "path");
+		for (int i = 2; i <= 4; i++)
+			mk_put_i64(w, sqlite3_column_int64(s, i));
+		mk_put_bool(w, false);
+		mk_put_u64(w, 0);
+		mk_put_bool(w, false);
+		mk_put_array(w, 0);
+	}
+	return rc == MK_ENOENT ? MK_OK : rc;
 }

@@ -35,6 +35,13 @@ static const char sql_all[] =
     "SELECT node_a, node_b FROM neighbor_edges UNION SELECT node_a, node_b FROM mk_neighbor_edges"
     " ORDER BY 1, 2";
 
+static const char sql_seed[] =
+    "SELECT e.node_a, e.node_b, max(coalesce(e.count, 1), 1),"
+    " coalesce(strftime('%s', e.last_seen), 0), min(m.first_seen, strftime('%s', e.last_seen)),"
+    " min(m.count_ab, e.count), m.snr, m.snr_n, m.resolved FROM neighbor_edges e"
+    " LEFT JOIN mk_neighbor_edges m USING (node_a, node_b) WHERE e.node_a < e.node_b"
+    " AND length(e.node_a) BETWEEN 1 AND 128 AND length(e.node_b) BETWEEN 1 AND 128 ORDER BY 1, 2";
+
 struct edges_pair {
 	const char *a, *b;
 };
@@ -249,4 +256,57 @@ apply_neighbors(struct db *db, const struct apply_input *in, const mk_val *body,
 		rc = edges_write(&e, err);
 	mk_arena_fini(&e.arena);
 	return rc;
+}
+
+/* By hash size and by observer nothing is known of such rows: all of them count as without a hop. */
+static void
+edges_seed_row(sqlite3_stmt *s, uint32_t at, mk_writer *w)
+{
+	int64_t count = sqlite3_column_int64(s, 2), last = sqlite3_column_int64(s, 3);
+	bool more = sqlite3_column_type(s, 4) != SQLITE_NULL;
+
+	mk_put_array(w, 11);
+	mk_put_u64(w, 2 * (uint64_t)at);
+	mk_put_u64(w, 2 * (uint64_t)at + 1);
+	mk_put_i64(w, count);
+	mk_put_i64(w, more ? sqlite3_column_int64(s, 5) : count);
+	mk_put_i64(w, more ? sqlite3_column_int64(s, 4) : last);
+	mk_put_i64(w, last);
+	mk_put_array(w, 4);
+	for (int i = 0; i < 4; i++)
+		mk_put_i64(w, i == 0 ? count : 0);
+	if (sqlite3_column_type(s, 6) != SQLITE_NULL)
+		mk_put_f64(w, sqlite3_column_double(s, 6));
+	else
+		mk_put_nil(w);
+	mk_put_i64(w, sqlite3_column_int64(s, 7));
+	mk_put_array(w, 0);
+	mk_put_bool(w, sqlite3_column_int(s, 8) != 0);
+}
+
+mk_result
+apply_seed_neighbors(struct db *db, mk_writer *w, mk_err *err)
+{
+	uint32_t count = 0, at = 0;
+	sqlite3_stmt *s;
+	mk_result rc = db_stmt(db, sql_seed, &s, err);
+
+	if (rc != MK_OK)
+		return rc;
+	while ((rc = db_step(db, s, err)) == MK_OK)
+		count++;
+	if (rc != MK_ENOENT || count == 0)
+		return rc;
+	mk_kv_array(w, "ids", 2 * count);
+	while ((rc = db_step(db, s, err)) == MK_OK) {
+		mk_put_str(w, (const char *)sqlite3_column_text(s, 0));
+		mk_put_str(w, (const char *)sqlite3_column_text(s, 1));
+	}
+	mk_kv_array(w, "edges", count);
+	while (rc == MK_ENOENT && at < count && db_step(db, s, err) == MK_OK)
+		edges_seed_row(s, at++, w);
+	(void)sqlite3_reset(s);
+	mk_kv_u64(w, "far", 0);
+	mk_kv_array(w, "open", 0);
+	return rc == MK_ENOENT ? MK_OK : rc;
 }

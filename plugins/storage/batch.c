@@ -25,7 +25,7 @@ struct batch_ack {
 	uint32_t origin;
 };
 
-static const char *const topics[BATCH_TOPICS] = { "packet/decoded", "rx/status", "client/heard" };
+static const char *const topics[BATCH_TOPICS] = { BATCH_TOPIC_NAMES };
 
 void
 batch_init(struct batch *b, const mk_host *host, struct stats *stats)
@@ -225,7 +225,8 @@ batch_apply(struct batch *b, struct batch_kept *k, mk_err *err)
 				: batch_item(b, k->topic, mk_at(items, i), err);
 	mk_doc_close(&b->doc);
 	/* It stays remembered over a rollback, since the message is kept and comes again here. */
-	if (rc == MK_OK && k->origin != NO_ORIGIN && !marks_take(&b->marks, k->origin, k->number))
+	if (rc == MK_OK && k->origin != NO_ORIGIN &&
+	    !marks_take(&b->marks, k->origin, k->number, k->topic != BATCH_STATUS))
 		batch_complain(b, "%s is too far ahead of a hole  mark=%llu number=%llu", k->source,
 			       (unsigned long long)b->marks.list[k->origin].mark,
 			       (unsigned long long)k->number);
@@ -285,6 +286,7 @@ batch_keep(struct batch *b, const mk_msg *msg)
 	while (k->topic < BATCH_CLIENT && strcmp(topics[k->topic], msg->topic) != 0)
 		k->topic++;
 	memcpy(k->source, msg->origin, strnlen(msg->origin, MK_ID_MAX));
+	memcpy(b->decoder[k->topic], k->source, sizeof(k->source));
 	memcpy(k->body, msg->body, msg->body_len);
 	*b->last = k;
 	b->last = &k->next;
@@ -382,7 +384,8 @@ batch_commit(struct batch *b, bool snapshots, mk_err *err)
 {
 	mk_result rc = MK_OK;
 
-	if (!b->open && !(snapshots && b->snapshots.dirty))
+	/* After a failure marks are ahead of the rows, which batch_retry brings back. */
+	if (b->failed || (!b->open && !b->marks.dirty && !(snapshots && b->snapshots.dirty)))
 		return MK_OK;
 	if (!b->open)
 		rc = batch_begin(b, err);
@@ -398,9 +401,24 @@ batch_commit(struct batch *b, bool snapshots, mk_err *err)
 	for (const struct batch_kept *k = b->first; k != NULL; k = k->next)
 		(void)batch_push_ack(b, k);
 	batch_forget_kept(b);
-	(void)marks_stored(&b->marks, &b->events);
+	marks_stored(&b->marks);
 	events_keep(&b->events);
+	if (!b->lazy && marks_sync_begins(&b->marks))
+		batch_synced(b);
 	return MK_OK;
+}
+
+bool
+batch_sync_begins(struct batch *b)
+{
+	return b->lazy && marks_sync_begins(&b->marks);
+}
+
+void
+batch_synced(struct batch *b)
+{
+	(void)marks_sync_ended(&b->marks, &b->events); /* without memory: the next time */
+	events_keep_committed(&b->events);
 }
 
 mk_result
@@ -433,8 +451,7 @@ batch_ask(struct batch *b)
 
 	b->ask_all = false;
 	b->stats->asked_again += asked;
-	if (asked > 0)
-		events_keep(&b->events);
+	events_keep_committed(&b->events);
 }
 
 mk_result

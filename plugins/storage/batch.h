@@ -12,7 +12,8 @@
  * batch_retry applies them again.
  *
  * A message is acknowledged when it is on disk, the mark of its origin covers it, and what it led
- * to has been told. All of it runs on the plugin's thread.
+ * to has been told. With `lazy` a commit is not on the disk yet: batch_sync_begins and
+ * batch_synced are around what brings it there. All of it runs on the plugin's thread.
  */
 #ifndef STORAGE_BATCH_H
 #define STORAGE_BATCH_H
@@ -22,10 +23,19 @@
 #include "snapshot.h"
 
 enum batch_topic { BATCH_PACKETS, BATCH_STATUS, BATCH_CLIENT, BATCH_TOPICS };
+#define BATCH_TOPIC_NAMES "packet/decoded", "rx/status", "client/heard"
 
 #define BATCH_BYTES_MAX (8u << 20) /* of messages in a transaction */
 
+#define BATCH_POISONS 64u
+
 struct batch_kept; /* a message of the transaction */
+
+struct batch_poison { /* a message that the core does not deliver any more */
+	char plugin[MK_ID_MAX + 1], source[MK_ID_MAX + 1];
+	uint64_t epoch, number;
+	enum batch_topic topic; /* on which it would have come here */
+};
 
 struct batch_acks { /* ring of messages that are on disk, but not acknowledged */
 	struct batch_ack *list;
@@ -43,6 +53,7 @@ struct batch {
 	mk_doc doc;
 	uint32_t max_rows;
 
+	bool lazy; /* a commit is on the disk only after batch_synced */
 	bool open, failed, careful;
 	bool ask_all; /* messages were lost: ask every origin */
 	struct batch_kept *first, **last;
@@ -51,6 +62,10 @@ struct batch {
 	uint64_t came_us; /* when the bus had the first message, Unix time */
 	uint64_t work_us; /* spent in this transaction */
 	struct batch_acks acks[BATCH_TOPICS];
+	/* Who makes packet/decoded and client/heard, as far as it is known. */
+	char decoder[BATCH_TOPICS][MK_ID_MAX + 1];
+	struct batch_poison poisons[BATCH_POISONS]; /* whose origin or plugin is not known yet */
+	uint32_t poison_count;
 	uint64_t epoch;
 	uint64_t complained_us; /* and how many complaints were left out since */
 	uint32_t unsaid;
@@ -71,6 +86,15 @@ mk_result batch_commit(struct batch *b, bool snapshots, mk_err *err);
 mk_result batch_consume(struct batch *b, mk_err *err);
 /* After a failure: once more from the start. */
 mk_result batch_retry(struct batch *b, mk_err *err);
+/* poison.c: a message of core/poison. What it speaks of counts as dealt with when it was decode's
+ * or ours: nothing will ever come of it. */
+void batch_poison(struct batch *b, const mk_msg *msg);
+/* Those of which now more is known, and holes that are there for good. True: a mark moved, and
+ * batch_commit stores it; between transactions only. */
+bool batch_close_holes(struct batch *b);
+/* Is there a commit that is not on the disk yet? If so, what brings it there begins now. */
+bool batch_sync_begins(struct batch *b);
+void batch_synced(struct batch *b);
 /* The bus lost messages. */
 void batch_gap(struct batch *b);
 /* Ask for what is missing, if it is time; between transactions only. */

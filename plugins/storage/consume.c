@@ -60,7 +60,7 @@ consume_is_refusal(mk_result rc)
 }
 
 static mk_result
-consume_part(struct consume *c, const char *name, const struct snapshot_part *p, mk_err *err)
+consume_part(struct consume *c, const char *name, struct snapshot_part *p, mk_err *err)
 {
 	struct batch *b = c->batch;
 	struct apply_input in = { .name = name,
@@ -77,10 +77,11 @@ consume_part(struct consume *c, const char *name, const struct snapshot_part *p,
 		return rc;
 	c->count = 0;
 	applied = apply_snapshot(b->db, &in, NULL, err);
-	if (applied != MK_OK && applied != MK_ENOENT && applied != MK_EEXIST) {
+	p->refused = consume_is_refusal(applied) && applied != MK_ENOENT;
+	if (p->refused) {
 		b->stats->snapshots_refused++;
-		batch_complain(b, "a snapshot became no rows: %s  name=%s origin=%s", err->text,
-			       name, p->origin);
+		batch_complain(b, "a snapshot is refused: %s  name=%s origin=%s", err->text, name,
+			       p->origin);
 	}
 	if (applied != MK_OK && !consume_is_refusal(applied))
 		return applied;
@@ -102,8 +103,7 @@ batch_consume(struct batch *b, mk_err *err)
 	for (uint32_t i = 0; i < b->snapshots.count && rc == MK_OK; i++) {
 		const struct snapshot *n = b->snapshots.list[i];
 
-		for (const struct snapshot_part *p = n->first; p != NULL && rc == MK_OK;
-		     p = p->next)
+		for (struct snapshot_part *p = n->first; p != NULL && rc == MK_OK; p = p->next)
 			rc = consume_part(&c, n->name, p, err);
 	}
 	if (c.lost)

@@ -64,9 +64,16 @@ events_item(struct events *e)
 	return &e->item;
 }
 
+static void
+events_queue(struct event_queue *q, struct event_body *b)
+{
+	*q->last = b;
+	q->last = &b->next;
+}
+
 /* {"items": [count items]}: the head is written last, when the count is known. */
 static void
-events_close(struct events *e, enum event_topic topic)
+events_close(struct events *e, enum event_topic topic, struct event_queue *q)
 {
 	static const uint8_t head[BODY_HEAD - 4] = { 0x81, 0xa5, 'i', 't', 'e', 'm', 's', 0xdd };
 	struct event_body *b = e->open[topic];
@@ -76,8 +83,7 @@ events_close(struct events *e, enum event_topic topic)
 	memcpy(b->data, head, sizeof(head));
 	for (int i = 0; i < 4; i++)
 		b->data[sizeof(head) + (size_t)i] = (uint8_t)(b->count >> (24 - 8 * i));
-	*e->gathered.last = b;
-	e->gathered.last = &b->next;
+	events_queue(q, b);
 	e->open[topic] = NULL;
 }
 
@@ -91,7 +97,7 @@ events_add(struct events *e, enum event_topic topic)
 	if (rc != MK_OK)
 		return rc;
 	if (b != NULL && b->len + len > BODY_FULL) {
-		events_close(e, topic);
+		events_close(e, topic, &e->gathered);
 		b = NULL;
 	}
 	if (b == NULL || b->cap - b->len < len) {
@@ -117,9 +123,8 @@ events_add(struct events *e, enum event_topic topic)
 void
 events_keep(struct events *e)
 {
-	/* What is on disk is told after the rows that it is about. */
 	for (enum event_topic t = 0; t < EVENT_TOPICS; t++)
-		events_close(e, t);
+		events_close(e, t, &e->gathered);
 	for (const struct event_body *b = e->gathered.first; b != NULL; b = b->next)
 		e->ready_bytes += b->len;
 	*e->ready.last = e->gathered.first;
@@ -127,6 +132,17 @@ events_keep(struct events *e)
 		e->ready.last = e->gathered.last;
 	e->gathered = (struct event_queue){ 0 };
 	e->gathered.last = &e->gathered.first;
+}
+
+void
+events_keep_committed(struct events *e)
+{
+	struct event_body *b = e->open[EVENT_COMMITTED];
+
+	if (b == NULL)
+		return;
+	e->ready_bytes += b->len;
+	events_close(e, EVENT_COMMITTED, &e->ready);
 }
 
 bool

@@ -37,6 +37,8 @@ mk_result events_add(struct events *e, enum event_topic topic);
 void events_drop(struct events *e);
 /* The transaction is on disk. */
 void events_keep(struct events *e);
+/* Items of storage/committed are of no transaction: they go although one may be open. */
+void events_keep_committed(struct events *e);
 /* False: the bus is full, and something waits. */
 bool events_send(struct events *e, const mk_host *host);
 

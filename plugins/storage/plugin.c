@@ -11,6 +11,7 @@ static const mk_topic subscribes[] = {
 	{ .name = "packet/decoded", .flags = MANUAL, .help = "packets, to become rows" },
 	{ .name = "rx/status", .flags = MANUAL, .help = "observers about themselves" },
 	{ .name = "client/heard", .flags = MANUAL, .help = "what phones heard, and where" },
+	{ .name = "core/poison", .help = "what nobody can decode, so that it is not waited for" },
 	{ .name = "snapshot/", .help = "to be kept over restarts" },
 	{ .name = NULL },
 };
@@ -52,7 +53,7 @@ static const mk_option retention[] = {
 static const mk_option options[] = {
 	{ .name = "database", .help = "the file, seen from data_dir", .type = MK_OPT_STRING,
 	  .min = 1, .max = 3000, .dflt = "meshkern.db" },
-	{ .name = "synchronous", .help = "full: a commit survives a power failure, and costs a write to the disk",
+	{ .name = "synchronous", .help = "full: each commit waits for the disk; normal: what is acknowledged does",
 	  .type = MK_OPT_ENUM, .choices = synchronous, .dflt = "normal" },
 	{ .name = "cache", .help = "memory for pages of the database", .type = MK_OPT_SIZE,
 	  .min = 1048576, .max = 17179869184, .dflt = "32MiB" },
@@ -60,6 +61,9 @@ static const mk_option options[] = {
 	  .type = MK_OPT_INT, .min = 1, .max = 100000, .dflt = "2000", .flags = MK_OPT_LIVE },
 	{ .name = "commit_after", .help = "and after this time in any case", .type = MK_OPT_DURATION,
 	  .min = 100, .max = 10000000, .dflt = "10ms", .flags = MK_OPT_LIVE },
+	{ .name = "sync_after", .help = "commits are brought to the disk, and acknowledged, at most this often",
+	  .type = MK_OPT_DURATION, .min = 1000, .max = 60000000, .dflt = "100ms",
+	  .flags = MK_OPT_LIVE },
 	{ .name = "snapshots_after", .help = "snapshots are written at most this often",
 	  .type = MK_OPT_DURATION, .min = 100000, .max = 3600000000, .dflt = "5s",
 	  .flags = MK_OPT_LIVE },

@@ -10,7 +10,6 @@
 #define JOBS_AFTER_US 5000u    /* until jobs ask again whether a transaction is open */
 #define JOBS_STARVE_US 500000u /* then they get a chunk in between */
 #define CONGESTED_BYTES (4u << 20)
-#define DAY_KEYS 6u
 
 static void
 service_read_options(struct service *s)
@@ -26,13 +25,12 @@ service_read_options(struct service *s)
 	s->db_options = (struct db_options){
 		.path = s->path,
 		.cache_kib = (uint32_t)(h->opt_int(h, "cache") / 1024),
-		/* 64 MiB: with hashes in two indexes a transaction changes thousands of pages, and
-		 * most of them again in the next one. */
-		.wal_pages = 16384,
 		.full = strcmp(h->opt_str(h, "synchronous"), "full") == 0,
 	};
 	s->batch.max_rows = (uint32_t)h->opt_int(h, "commit_rows");
+	s->batch.lazy = !s->db_options.full;
 	s->commit_us = (uint64_t)h->opt_int(h, "commit_after");
+	s->sync_us = (uint64_t)h->opt_int(h, "sync_after");
 	s->save_us = (uint64_t)h->opt_int(h, "snapshots_after");
 	s->bucket_s = h->opt_int(h, "metrics_interval") / 1000000;
 	s->upgrade.no_backup = h->opt_int(h, "backup") == 0;
@@ -43,6 +41,12 @@ service_read_options(struct service *s)
 	j->packet_days = h->opt_int(h, "retention.packets");
 	j->client_days = h->opt_int(h, "retention.clients");
 	j->edge_days = h->opt_int(h, "retention.edges");
+}
+
+static void
+service_on_sync(void *arg)
+{
+	service_look_at_sync(arg);
 }
 
 mk_result
@@ -63,6 +67,7 @@ service_create(const mk_host *host, void **self)
 	(void)pthread_cond_init(&s->upgrade.wake, NULL);
 	mk_writer_init(&s->body, EVENTS_MAX_BODY);
 	batch_init(&s->batch, host, &s->stats);
+	sync_init(&s->sync, host, service_on_sync, s);
 	*self = s;
 	return MK_OK;
 }
@@ -92,12 +97,13 @@ service_start(void *self)
 	return MK_OK;
 }
 
-/* After whatever may have committed something. */
-static void
+void
 service_settle(struct service *s)
 {
-	bool through = batch_settle(&s->batch);
+	bool through;
 
+	service_sync(s);
+	through = batch_settle(&s->batch);
 	if (!through)
 		s->host->timer(s->host, TIMER_SEND, SEND_US, 0);
 	s->congested = !through && s->batch.events.ready_bytes > CONGESTED_BYTES;
@@ -151,7 +157,10 @@ service_on_msg(void *self, const mk_msg *msg)
 {
 	struct service *s = self;
 
-	if (strncmp(msg->topic, SNAPSHOT_PREFIX, strlen(SNAPSHOT_PREFIX)) != 0) {
+	if (strcmp(msg->topic, "core/poison") == 0) {
+		if ((msg->flags & MK_MSG_GAP) == 0)
+			batch_poison(&s->batch, msg);
+	} else if (strncmp(msg->topic, SNAPSHOT_PREFIX, strlen(SNAPSHOT_PREFIX)) != 0) {
 		service_on_rows(s, msg);
 	} else if ((msg->flags & MK_MSG_GAP) != 0) {
 		return; /* the next base repairs it */
@@ -255,12 +264,20 @@ service_housekeep(struct service *s)
 	struct db_wal wal = { 0 };
 	mk_err err = { 0 };
 	bool did = false, idle = s->messages == s->messages_before;
+	bool busy = batch_is_open(&s->batch);
 	mk_result rc;
 
 	s->messages_before = s->messages;
-	if (!service_takes(s) || batch_is_open(&s->batch))
+	if (service_takes(s))
+		service_commit(s, false);
+	if (!service_takes(s))
 		return;
 	batch_ask(&s->batch);
+	if (batch_close_holes(&s->batch))
+		service_commit(s, false);
+	service_settle(s);
+	if (!service_takes(s) || busy) /* commits checkpoint by themselves */
+		return;
 	rc = db_housekeep(s->opened.db, s->host->now_us(s->host), idle, &did, &wal, &err);
 	if (rc != MK_OK)
 		batch_complain(&s->batch, "checkpoint: %s", err.text);
@@ -292,6 +309,7 @@ service_on_timer(void *self, uint32_t id)
 		service_run_jobs(s);
 		break;
 	case TIMER_SEND:
+	case TIMER_SYNC:
 		service_settle(s);
 		break;
 	case TIMER_SETTLE:
@@ -299,6 +317,7 @@ service_on_timer(void *self, uint32_t id)
 		break;
 	default:
 		service_look_at_upgrade(s);
+		service_look_at_sync(s);
 		service_housekeep(s);
 		service_tell(s);
 		break;
@@ -331,11 +350,13 @@ service_stop(void *self)
 	atomic_store(&s->upgrade.cancel, true);
 	pthread_cond_signal(&s->upgrade.wake);
 	pthread_mutex_unlock(&s->upgrade.lock);
+	sync_stop(&s->sync);
 	if (s->upgrade.running)
 		return; /* the database is still the thread's */
 	if (service_takes(s)) {
 		if (batch_commit(&s->batch, true, &err) != MK_OK)
 			s->host->log(s->host, MK_LOG_WARN, err.text);
+		service_sync_last(s);
 		(void)batch_settle(&s->batch);
 	}
 	if (s->jobs != NULL)
@@ -351,6 +372,7 @@ service_destroy(void *self)
 	service_close(s);
 	batch_fini(&s->batch);
 	mk_writer_fini(&s->body);
+	sync_fini(&s->sync);
 	pthread_cond_destroy(&s->upgrade.wake);
 	pthread_mutex_destroy(&s->upgrade.lock);
 	free(s->changes);

@@ -20,6 +20,7 @@
 #include "batch.h"
 #include "jobs.h"
 #include "open.h"
+#include "sync.h"
 #include "upgrade.h"
 
 enum service_state { SERVICE_OPENING, SERVICE_SETTLING, SERVICE_READY, SERVICE_WAITING };
@@ -76,11 +77,13 @@ struct service {
 	uint64_t messages, messages_before;
 
 	struct service_upgrade upgrade;
+	struct sync sync;
+	bool sync_failed; /* only a complete checkpoint brings the commits to the disk now */
 	/* options */
 	char path[4096];
 	struct db_options db_options;
 	struct jobs_options jobs_options;
-	uint64_t commit_us, save_us;
+	uint64_t commit_us, save_us, sync_us;
 	int64_t bucket_s;
 };
 
@@ -94,7 +97,16 @@ void service_destroy(void *self);
 
 /* ----------------------------------------------------- between these files -- */
 
-enum { TIMER_COMMIT, TIMER_RETRY, TIMER_SECOND, TIMER_JOBS, TIMER_SEND, TIMER_SETTLE, TIMER_SAVE };
+enum {
+	TIMER_COMMIT,
+	TIMER_RETRY,
+	TIMER_SECOND,
+	TIMER_JOBS,
+	TIMER_SEND,
+	TIMER_SETTLE,
+	TIMER_SAVE,
+	TIMER_SYNC
+};
 
 /* service_open.c: the database and its upgrade. */
 mk_result service_open(struct service *s, mk_err *err);
@@ -107,6 +119,17 @@ void service_goes_on(struct service *s);
 /* An error that may pass: hold messages, say why, try again later. */
 void service_wait(struct service *s, const mk_err *err);
 void service_hold(struct service *s);
+
+/* service_sync.c: commits reach the disk, and are told then. */
+void service_sync(struct service *s);
+/* Is a round over? Then tells what it covers. */
+void service_look_at_sync(struct service *s);
+/* What a failed sync left undone, by other means. */
+mk_result service_sync_again(struct service *s, mk_err *err);
+/* The last commits, now. */
+void service_sync_last(struct service *s);
+/* service.c: after whatever may have committed or told something. */
+void service_settle(struct service *s);
 
 /* service_tell.c: what the bus is told every second. */
 void service_tell(struct service *s);

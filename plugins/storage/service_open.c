@@ -253,6 +253,14 @@ service_attach(struct service *s, mk_err *err)
 void
 service_goes_on(struct service *s)
 {
+	mk_err err = { 0 };
+	mk_result rc = service_sync_again(s, &err);
+
+	if (rc != MK_OK) {
+		err.code = rc;
+		service_wait(s, &err);
+		return;
+	}
 	if (s->state == SERVICE_WAITING)
 		s->host->log(s->host, MK_LOG_INFO, "goes on");
 	s->state = s->announced ? SERVICE_READY : SERVICE_SETTLING;

@@ -77,7 +77,7 @@ snapshots_open(struct snapshots *s, struct db *db, mk_err *err)
 		if (n->parts > 0)
 			continue; /* the database was opened again */
 		n->parts = n->stored;
-		n->delta_bytes = (uint64_t)sqlite3_column_int64(row, 2);
+		n->delta_bytes = n->stored_bytes = (uint64_t)sqlite3_column_int64(row, 2);
 		n->cut = false;
 	}
 	return rc == MK_ENOENT ? MK_OK : rc;
@@ -147,14 +147,45 @@ snapshots_take(struct snapshots *s, const mk_msg *msg)
 
 /* --------------------------------------------------------------- storing -- */
 
+/* The part that was refused, or NULL. */
+static const struct snapshot_part *
+snapshot_refused(const struct snapshot *n)
+{
+	const struct snapshot_part *p = n->first;
+
+	while (p != NULL && !p->refused)
+		p = p->next;
+	return p;
+}
+
+/* The chain as it is in the database now. A refused delta ends it until the next base; a refused
+ * base never was. */
+static void
+snapshot_settle(struct snapshot *n)
+{
+	const struct snapshot_part *refused = snapshot_refused(n);
+
+	if (refused != NULL && refused == n->first && n->replace) {
+		n->parts = n->stored;
+		n->delta_bytes = n->stored_bytes;
+	} else if (refused != NULL) {
+		n->parts = refused->number;
+		n->cut = true;
+	}
+	n->stored = n->parts;
+	n->stored_bytes = n->delta_bytes;
+	n->replace = false;
+}
+
 static mk_result
 snapshot_store(struct snapshots *s, const struct snapshot *n, mk_err *err)
 {
 	mk_result rc = MK_OK;
 
-	if (n->replace)
+	if (n->replace && !n->first->refused)
 		rc = db_run(s->db, err, "DELETE FROM mk_snapshots WHERE name = ?1", "s", n->name);
-	for (const struct snapshot_part *p = n->first; p != NULL && rc == MK_OK; p = p->next)
+	for (const struct snapshot_part *p = n->first; p != NULL && !p->refused && rc == MK_OK;
+	     p = p->next)
 		rc = db_run(s->db, err,
 			    "INSERT INTO mk_snapshots (name, part, schema, origin, saved_at, body)"
 			    " VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
@@ -180,10 +211,11 @@ snapshots_stored(struct snapshots *s)
 	for (uint32_t i = 0; s->dirty && i < s->count; i++) {
 		struct snapshot *n = s->list[i];
 
-		s->stats->snapshots_saved += n->first != NULL;
+		if (n->first == NULL)
+			continue;
+		s->stats->snapshots_saved += !n->first->refused;
+		snapshot_settle(n);
 		snapshot_drop(s, n);
-		n->stored = n->parts;
-		n->replace = false;
 	}
 	s->dirty = false;
 }

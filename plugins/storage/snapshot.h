@@ -24,6 +24,7 @@ struct snapshot_part { /* a base or a delta that is not stored yet */
 	uint32_t schema;
 	int64_t time_us;
 	char origin[MK_ID_MAX + 1];
+	bool refused; /* by who would make rows of it: neither is it kept, nor what builds on it */
 	size_t len;
 	uint8_t body[];
 };
@@ -31,12 +32,13 @@ struct snapshot_part { /* a base or a delta that is not stored yet */
 struct snapshot {
 	char name[MK_TOPIC_MAX + 1]; /* behind the prefix */
 	struct snapshot_part *first, **last;
-	uint32_t stored;      /* parts in the database */
-	uint32_t parts;       /* of the present base, those that wait too */
-	uint64_t delta_bytes; /* of the present base */
-	bool cut;             /* a delta did not fit: wait for the next base */
-	bool replace;         /* what is in the database belongs to an older base */
-	bool fresh;           /* its plugin has published since the start */
+	uint32_t stored;       /* parts in the database */
+	uint32_t parts;        /* of the present base, those that wait too */
+	uint64_t delta_bytes;  /* of the present base */
+	uint64_t stored_bytes; /* of deltas in the database */
+	bool cut;              /* a delta did not fit: wait for the next base */
+	bool replace;          /* what is in the database belongs to an older base */
+	bool fresh;            /* its plugin has published since the start */
 };
 
 struct snapshots {

@@ -31,7 +31,11 @@
 	X(snapshots_cut)     /* deltas that did not fit */                             \
 	X(snapshots_refused) /* that should have become rows, and made no sense */     \
 	X(gaps)              /* times that the bus lost messages */                    \
-	X(asked_again)       /* times that an origin was asked to send again */
+	X(asked_again)       /* times that an origin was asked to send again */        \
+	X(numbers_poisoned)  /* messages that crash who deals with them: skipped */    \
+	X(numbers_lost)      /* of an origin, which does not have them any more */     \
+	X(syncs)             /* times that the log was brought to the disk */          \
+	X(sync_errors)       /* times that this failed */
 
 #define STATS_PARTS(X)                                               \
 	X(ingest)    /* from the bus to the end of the statements */ \

@@ -21,6 +21,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <meshkern/codec.h>
+
 #include "clock.h"
 
 #define MINUTE_US 60000000u
@@ -87,48 +89,25 @@ log_dropped(void)
 	return dropped;
 }
 
-/* Bytes of the UTF-8 character at `s`, 0 if there is none. */
-static size_t
-utf8_length(const unsigned char *s)
-{
-	static const uint32_t lowest[] = { 0, 0, 0x80, 0x800, 0x10000 };
-	size_t len = s[0] < 0xe0 ? 2 : s[0] < 0xf0 ? 3 : 4;
-	uint32_t c;
-
-	if (s[0] < 0x80)
-		return 1;
-	if (s[0] < 0xc2 || s[0] > 0xf4)
-		return 0;
-	c = s[0] & (0x7fu >> len);
-	for (size_t i = 1; i < len; i++) {
-		if ((s[i] & 0xc0) != 0x80) /* also at the end of the string */
-			return 0;
-		c = c << 6 | (s[i] & 0x3fu);
-	}
-	return c < lowest[len] || c > 0x10ffff || (c >= 0xd800 && c < 0xe000) ? 0 : len;
-}
-
 /* The character at *text as it is written, into `out`; *text moves past it. */
 static size_t
 log_escape(const char **text, bool json, char out[8])
 {
-	const unsigned char *s = (const unsigned char *)*text;
-	size_t len = utf8_length(s);
-	unsigned code = s[0];
+	const char *s = *text;
+	uint32_t c;
+	size_t len = mk_utf8_next(s, strnlen(s, 4), &c);
 
 	*text += len == 0 ? 1 : len;
 	if (len == 0) {
 		memcpy(out, "\xef\xbf\xbd", 3); /* U+FFFD */
 		return 3;
 	}
-	if (len == 1 && strchr("\n\r\t", s[0]) != NULL)
-		return (size_t)snprintf(out, 8, "\\%c", "nrt"[strchr("\n\r\t", s[0]) - "\n\r\t"]);
-	if (len == 2 && s[0] == 0xc2)
-		code = s[1]; /* terminals obey U+0080 to U+009F too */
-	if (code < 0x20 || (code >= 0x7f && code < 0xa0 && len < 3))
-		return (size_t)snprintf(out, 8, "\\u%04x", code);
-	if (json && len == 1 && (code == '"' || code == '\\'))
-		return (size_t)snprintf(out, 8, "\\%c", (int)code);
+	if (c == '\n' || c == '\r' || c == '\t')
+		return (size_t)snprintf(out, 8, "\\%c", c == '\n' ? 'n' : c == '\r' ? 'r' : 't');
+	if (c < 0x20 || (c >= 0x7f && c < 0xa0)) /* terminals obey U+0080 to U+009F too */
+		return (size_t)snprintf(out, 8, "\\u%04x", (unsigned)c);
+	if (json && (c == '"' || c == '\\'))
+		return (size_t)snprintf(out, 8, "\\%c", (int)c);
 	memcpy(out, s, len);
 	return len;
 }

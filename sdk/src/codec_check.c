@@ -96,33 +96,39 @@ bytes_are_ascii(const uint8_t *s, size_t n)
 	return ((all | bytes_8(s + n - 8)) & 0x8080808080808080u) == 0;
 }
 
-/* The bytes of the character at `s`, 0 if it is malformed. */
-static size_t
-utf8_length(const uint8_t *s, size_t n)
+size_t
+mk_utf8_next(const void *text, size_t n, uint32_t *c)
 {
-	uint32_t c = s[0];
-	size_t len = c < 0xe0 ? 2 : c < 0xf0 ? 3 : 4;
+	const uint8_t *s = text;
+	size_t len;
+	uint32_t v;
 
-	if (c < 0x80)
-		return 1;
-	if (c < 0xc2 || c > 0xf4 || n < len)
+	if (n == 0)
+		return 0;
+	len = s[0] < 0x80 ? 1 : s[0] < 0xe0 ? 2 : s[0] < 0xf0 ? 3 : 4;
+	if ((len > 1 && (s[0] < 0xc2 || s[0] > 0xf4)) || n < len)
 		return 0;
 	/* Overlong forms, surrogates and what is beyond U+10FFFF show in the second byte. */
-	if ((c == 0xe0 && s[1] < 0xa0) || (c == 0xed && s[1] > 0x9f) ||
-	    (c == 0xf0 && s[1] < 0x90) || (c == 0xf4 && s[1] > 0x8f))
+	if ((s[0] == 0xe0 && s[1] < 0xa0) || (s[0] == 0xed && s[1] > 0x9f) ||
+	    (s[0] == 0xf0 && s[1] < 0x90) || (s[0] == 0xf4 && s[1] > 0x8f))
 		return 0;
+	v = len == 1 ? s[0] : s[0] & (0x7fu >> len);
 	for (size_t i = 1; i < len; i++) {
 		if ((s[i] & 0xc0) != 0x80)
 			return 0;
+		v = v << 6 | (s[i] & 0x3fu);
 	}
+	*c = v;
 	return len;
 }
 
 static bool
 utf8_scan(const uint8_t *s, size_t n)
 {
+	uint32_t c;
+
 	while (n > 0) {
-		size_t len = utf8_length(s, n);
+		size_t len = mk_utf8_next(s, n, &c);
 
 		if (len == 0)
 			return false;

@@ -43,18 +43,6 @@ sink_text(struct sink *s, const char *text)
 	sink_put(s, text, strlen(text));
 }
 
-/* One character of valid UTF-8; returns its bytes. */
-static size_t
-utf8_decode(const uint8_t *p, uint32_t *c)
-{
-	size_t len = p[0] < 0x80 ? 1 : p[0] < 0xe0 ? 2 : p[0] < 0xf0 ? 3 : 4;
-
-	*c = len == 1 ? p[0] : p[0] & (0x7fu >> len);
-	for (size_t i = 1; i < len; i++)
-		*c = *c << 6 | (p[i] & 0x3fu);
-	return len;
-}
-
 /* A character that cannot stand for itself. */
 static void
 json_escape(struct sink *s, uint32_t c)
@@ -88,7 +76,7 @@ json_string(struct sink *s, const uint8_t *p, size_t len)
 			continue;
 		}
 		sink_put(s, p + from, i - from);
-		i += utf8_decode(p + i, &c);
+		i += mk_utf8_next(p + i, len - i, &c);
 		json_escape(s, c);
 		from = i;
 	}

@@ -82,6 +82,16 @@ doc_row(const mk_option *o, const char *path, FILE *out)
 	fputs(" |\n", out);
 }
 
+/* False if it is too long, which the path of a valid option never is. */
+static bool
+doc_path(char path[OPT_PATH_MAX], const char *prefix, const mk_option *o, const char *end)
+{
+	int len = snprintf(path, OPT_PATH_MAX, "%s%s%s%s", prefix, o->name,
+			   o->type == MK_OPT_GROUPS ? "[]" : "", end);
+
+	return len >= 0 && (uint32_t)len < OPT_PATH_MAX;
+}
+
 static void
 doc_rows(const mk_option *table, const char *prefix, uint32_t depth, FILE *out)
 {
@@ -90,13 +100,10 @@ doc_rows(const mk_option *table, const char *prefix, uint32_t depth, FILE *out)
 	if (depth > OPT_DEPTH_MAX)
 		return;
 	for (const mk_option *o = table; o != NULL && o->name != NULL; o++) {
-		(void)snprintf(path, sizeof(path), "%s%s%s", prefix, o->name,
-			       o->type == MK_OPT_GROUPS ? "[]" : "");
-		doc_row(o, path, out);
-		(void)snprintf(path, sizeof(path), "%s%s%s", prefix, o->name,
-			       o->type == MK_OPT_GROUPS ? "[]." : ".");
-		if (o->type != MK_OPT_MAP) /* has a table of its own */
-			doc_rows(o->sub, path, depth + 1, out);
+		if (doc_path(path, prefix, o, ""))
+			doc_row(o, path, out);
+		if (o->type != MK_OPT_MAP && doc_path(path, prefix, o, "."))
+			doc_rows(o->sub, path, depth + 1, out); /* a map has a table of its own */
 	}
 }
 

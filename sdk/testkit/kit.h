@@ -118,7 +118,7 @@ struct mk_tk {
 	mk_result broken; /* descriptor or configuration is bad */
 	enum tk_state state;
 	bool in_check, in_stop, in_destroy;
-	bool held; /* it wants no messages now */
+	bool held;     /* it wants no messages now */
 	bool baseline; /* counts among those that share the leak baseline */
 	void *self;
 	mk_values *values; /* what the option getters read */

@@ -116,6 +116,7 @@ class PowerCut(unittest.TestCase):
             witness.over = True
             witness.tail.control.socket.shutdown(2)
             witness.join()
+            witness.tail.control.socket.close()
         self.assertEqual(witness.lost, 0, "the witness itself has missed something")
         checked = [self.look(copy, promised, witness.received) for copy, promised in copies]
         print(f"power cut {CUTS} times: {checked} receptions had been said to be on disk and are, "

@@ -13,7 +13,9 @@ block(const mk_host *host, const char *where)
 		return;
 	if (us > 0)
 		bad_sleep(us);
-	for (uint64_t n = 0; us == 0; n++)
+	if (us > 0)
+		return;
+	for (;;)
 		if (!host->opt_int(host, "busy"))
 			bad_sleep(1000000);
 }

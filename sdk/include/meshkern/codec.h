@@ -102,6 +102,8 @@ mk_result mk_validate(const void *data, size_t len, const mk_limits *limits, cha
 /* Well-formed UTF-8: no overlong forms, no surrogates, at most U+10FFFF. For
  * strings from outside, before they go into a message. */
 bool mk_utf8_valid(const void *s, size_t len);
+/* The first character of the text in *c; the bytes it takes, 0 if it is malformed or there is none. */
+size_t mk_utf8_next(const void *s, size_t len, uint32_t *c);
 
 /* How many bytes the first value of the text takes, whatever follows it; 0 if it is cut off or
  * malformed. Looks at the structure only. */

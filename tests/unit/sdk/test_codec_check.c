@@ -152,6 +152,23 @@ Test(codec_check, malformed_utf8_is_refused)
 	IS_VALID("\xc4\x01\xff");
 }
 
+Test(codec_check, characters_are_read_one_by_one_and_never_beyond_the_end)
+{
+	const char *text = "a\xc3\xa4\xe2\x82\xac\xf0\x9f\x98\x80";
+	const uint32_t wanted[] = { 'a', 0xe4, 0x20ac, 0x1f600 };
+	uint32_t c = 7;
+
+	for (size_t i = 0, at = 0; i < 4; i++) {
+		for (size_t cut = 0; cut <= i; cut++)
+			cr_expect_eq(mk_utf8_next(text + at, cut, &c), 0, "%zu of %zu", cut, i);
+		cr_expect_eq(mk_utf8_next(text + at, strlen(text + at), &c), i + 1);
+		cr_expect_eq(c, wanted[i]);
+		at += i + 1;
+	}
+	cr_expect_eq(mk_utf8_next("\xed\xa0\x80", 3, &c), 0);
+	cr_expect_eq(c, wanted[3], "untouched");
+}
+
 /* Short and long strings take different ways through the check. */
 Test(codec_check, a_malformed_byte_is_found_at_every_place_of_a_string)
 {

@@ -204,6 +204,13 @@ world_ack(const mk_host *h, const char *topic, uint64_t epoch, uint64_t seq)
 	return MK_OK;
 }
 
+static inline const char *
+world_name(const mk_host *h)
+{
+	(void)h;
+	return "storage";
+}
+
 static inline void
 world_log(const mk_host *h, int32_t level, const char *line)
 {
@@ -252,6 +259,7 @@ world_new(void)
 			     .publish = world_publish,
 			     .ack = world_ack,
 			     .log = world_log,
+			     .name = world_name,
 			     .now_us = world_now_us,
 			     .wall_us = world_wall_us };
 	batch_init(&w->batch, &w->host, &w->stats);

@@ -85,8 +85,7 @@ Test(apply_mbcap, mp1_known_is_written_and_unknown_never)
 	cr_expect_eq(told_nodes, 2);
 	expect_answer(active, "aa11|2|advert;cc33|2|advert");
 	expect_answer(inactive, "bb22|1|path");
-	expect_answer("SELECT public_key, max_size FROM mk_capability ORDER BY 1",
-		      "aa11|2;bb22|3");
+	expect_answer("SELECT public_key, max_size FROM mk_capability ORDER BY 1", "aa11|2;bb22|3");
 	/* the same again: nothing */
 	cr_expect_eq(apply(mp1, 3), MK_OK);
 	cr_expect_eq(report.written, 0);
@@ -210,4 +209,47 @@ Test(apply_mbcap, who_has_not_the_name_is_refused)
 	people();
 	cr_assert_eq(apply(NULL, 0), MK_OK);
 	cr_expect_eq(applied("mbcap", "somebody", w.data, w.len, false), MK_EDENIED);
+}
+
+static const char *
+seeded(const char *name)
+{
+	static char text[4096];
+	mk_err err;
+
+	cr_assert_eq(apply_seed(o.db, name, 77, &w, &err), MK_OK);
+	cr_assert_gt(mk_to_json(w.data, w.len, text, sizeof(text)), 0);
+	return text;
+}
+
+/* T-MC1, D25: what CoreScope stored is what a first start serves */
+Test(apply_mbcap, mc1_a_database_without_a_snapshot_says_what_its_rows_say)
+{
+	mk_err err;
+
+	cr_expect_eq(apply_seed(o.db, "mbcap", 77, &w, &err), MK_ENOENT);
+	run("INSERT INTO nodes (public_key, multibyte_sup, multibyte_evidence)"
+	    " VALUES ('aa', 2, 'advert'), ('bb', 1, 'path'), ('cc', 0, NULL)");
+	cr_expect_not_null(strstr(seeded("mbcap"),
+				  "\"nodes\":[[\"aa\",2,\"advert\",2,0,0,false,0,false,[]],"
+				  "[\"bb\",1,\"path\",2,0,0,false,0,false,[]]]"));
+	/* It is a base that could be applied, and changes nothing that is stored. */
+	cr_expect_eq(applied("mbcap", "mbcap", w.data, w.len, false), MK_OK);
+	expect_answer(active, "aa|2|advert;bb|1|path;cc|0|NULL");
+	cr_expect_eq(apply_seed(o.db, "rainmap", 77, &w, &err), MK_ENOENT);
+}
+
+Test(apply_mbcap, the_graph_that_corescope_stored_is_what_a_first_start_serves)
+{
+	mk_err err;
+
+	cr_expect_eq(apply_seed(o.db, "neighbors", 77, &w, &err), MK_ENOENT);
+	run("INSERT INTO neighbor_edges VALUES ('aa', 'bb', 5, '2026-01-01T00:00:00Z'),"
+	    " ('aa', 'cc', 1, '2026-01-01T00:00:01Z')");
+	cr_expect_not_null(
+	    strstr(seeded("neighbors"),
+		   "\"ids\":[\"aa\",\"bb\",\"aa\",\"cc\"],\"edges\":[[0,1,5,5,1767225600,"
+		   "1767225600,[5,0,0,0],null,0,[],false],[2,3,1,1,1767225601"));
+	cr_expect_eq(applied("neighbors", "neighbors", w.data, w.len, false), MK_OK);
+	expect_answer("SELECT count(*) FROM neighbor_edges", "2");
 }

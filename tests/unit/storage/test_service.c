@@ -98,6 +98,17 @@ wait_state(mk_tk *tk, const char *text)
 	cr_assert(strstr(last(tk, "storage/state"), text) != NULL, "%s", last(tk, "storage/state"));
 }
 
+/* The same until the disk has it, for which there is a thread. */
+static void
+expect_acked(mk_tk *tk, uint64_t seq)
+{
+	for (int i = 0; i < 400 && mk_tk_acked(tk, "packet/decoded") != seq; i++) {
+		mk_tk_poll(tk, 10);
+		mk_tk_advance(tk, 1000);
+	}
+	cr_expect_eq(mk_tk_acked(tk, "packet/decoded"), seq);
+}
+
 Test(service, a_transaction_ends_after_its_time_and_is_acknowledged)
 {
 	mk_tk *tk = started("commit_after: 10ms");
@@ -109,9 +120,9 @@ Test(service, a_transaction_ends_after_its_time_and_is_acknowledged)
 	cr_expect_eq(mk_tk_published(tk, "packet/stored"), 0);
 	mk_tk_advance(tk, 1000);
 	cr_expect_eq(mk_tk_published(tk, "packet/stored"), 1);
+	expect_acked(tk, 1);
 	cr_expect_str_eq(last(tk, "storage/committed"),
 			 "{\"items\":[{\"source\":\"mqtt\",\"seq\":1}]}");
-	cr_expect_eq(mk_tk_acked(tk, "packet/decoded"), 1);
 	cr_expect_eq(count(tk, "SELECT count(*) FROM observations"), 1);
 	finished(tk);
 }
@@ -123,7 +134,7 @@ Test(service, a_transaction_ends_when_it_is_full)
 	wait_state(tk, "\"ready\"");
 	send_packet(tk, PACKET("A", H(1), ""), 1);
 	send_packet(tk, PACKET("A", H(2), ""), 2);
-	cr_expect_eq(mk_tk_acked(tk, "packet/decoded"), 2);
+	expect_acked(tk, 2);
 	finished(tk);
 }
 
@@ -135,7 +146,7 @@ Test(service, what_is_under_way_is_committed_when_it_stops)
 	send_packet(tk, PACKET("A", H(1), ""), 1);
 	send(tk, "snapshot/rain", "{'mm':1}", MK_OK);
 	mk_tk_stop(tk);
-	cr_expect_eq(mk_tk_acked(tk, "packet/decoded"), 1);
+	expect_acked(tk, 1);
 	cr_expect_eq(count(tk, "SELECT count(*) FROM observations, mk_snapshots"), 1);
 	finished(tk);
 }
@@ -207,7 +218,7 @@ Test(service, while_it_is_locked_messages_wait_and_nothing_is_lost)
 	cr_assert_eq(sqlite3_exec(other, "COMMIT", NULL, NULL, NULL), SQLITE_OK);
 	sqlite3_close(other);
 	wait_state(tk, "\"ready\"");
-	cr_expect_eq(mk_tk_acked(tk, "packet/decoded"), 1);
+	expect_acked(tk, 1);
 	send_packet(tk, PACKET("A", H(2), ""), 2);
 	mk_tk_advance(tk, 20000);
 	cr_expect_eq(count(tk, "SELECT count(*) FROM observations"), 2);
@@ -260,7 +271,7 @@ Test(service, an_old_database_is_upgraded_on_a_thread_while_messages_wait)
 	wait_state(tk, "\"ready\"");
 	send_packet(tk, PACKET("A", H(1), ""), 1);
 	mk_tk_advance(tk, 2000000);
-	cr_expect_eq(mk_tk_acked(tk, "packet/decoded"), 1);
+	expect_acked(tk, 1);
 	cr_expect_eq(count(tk, "SELECT count(*) > 400 FROM transmissions"), 1);
 	cr_expect_gt(mk_tk_published(tk, "backfill/progress"), 0);
 	/* SQLite keeps a few bytes for itself, once in a process. */
@@ -274,10 +285,24 @@ Test(service, a_gap_asks_origins_to_send_again)
 	wait_state(tk, "\"ready\"");
 	send_packet(tk, PACKET("A", H(1), ""), 1);
 	mk_tk_advance(tk, 20000);
+	expect_acked(tk, 1);
 	cr_assert_eq(mk_tk_send_gap(tk, "packet/decoded", 3), MK_OK);
 	mk_tk_advance(tk, 1000000);
 	cr_expect_str_eq(last(tk, "storage/committed"),
 			 "{\"items\":[{\"source\":\"mqtt\",\"seq\":1,\"again\":true}]}");
+	finished(tk);
+}
+
+Test(service, a_transaction_that_is_open_does_not_keep_it_from_asking)
+{
+	mk_tk *tk = started("commit_after: 10s");
+
+	wait_state(tk, "\"ready\"");
+	mk_tk_advance(tk, 1000000);
+	send_packet(tk, PACKET("A", H(1), ""), 1);
+	cr_assert_eq(mk_tk_send_gap(tk, "packet/decoded", 3), MK_OK);
+	mk_tk_advance(tk, 1000000);
+	cr_expect(strstr(last(tk, "storage/committed"), "\"again\":true") != NULL);
 	finished(tk);
 }
 
@@ -291,7 +316,7 @@ Test(service, a_busy_bus_gets_it_later)
 	mk_tk_advance(tk, 10000);
 	cr_expect_eq(mk_tk_acked(tk, "packet/decoded"), 0);
 	mk_tk_advance(tk, 20000);
-	cr_expect_eq(mk_tk_acked(tk, "packet/decoded"), 1);
+	expect_acked(tk, 1);
 	cr_expect_eq(mk_tk_published(tk, "packet/stored"), 1);
 	finished(tk);
 }
@@ -323,7 +348,64 @@ Test(service, new_options_are_taken_while_it_runs)
 	wait_state(tk, "\"ready\"");
 	cr_expect_eq(mk_tk_reconfigure(tk, "commit_rows: 1\nretention: { nodes: 3 }"), MK_OK);
 	send_packet(tk, PACKET("A", H(1), ""), 1);
-	cr_expect_eq(mk_tk_acked(tk, "packet/decoded"), 1);
+	expect_acked(tk, 1);
 	cr_expect_eq(mk_tk_reconfigure(tk, "database: other.db"), MK_ERESTART);
+	finished(tk);
+}
+
+Test(service, with_full_synchronous_a_commit_is_told_at_once)
+{
+	mk_tk *tk = started("{ synchronous: full, commit_rows: 1 }");
+
+	wait_state(tk, "\"ready\"");
+	send_packet(tk, PACKET("A", H(1), ""), 1);
+	cr_expect_eq(mk_tk_acked(tk, "packet/decoded"), 1);
+	mk_tk_advance(tk, 1000000);
+	cr_expect_eq(mk_tk_number(tk, "syncs"), 0);
+	finished(tk);
+}
+
+Test(service, commits_are_brought_to_the_disk_together)
+{
+	mk_tk *tk = started("{ commit_rows: 1, sync_after: 100ms }");
+
+	wait_state(tk, "\"ready\"");
+	send_packet(tk, PACKET("A", H(1), ""), 1);
+	expect_acked(tk, 1);
+	mk_tk_forget(tk);
+	for (uint64_t n = 2; n <= 50; n++)
+		send_packet(tk, PACKET("A", H(1), ""), n);
+	expect_acked(tk, 50);
+	mk_tk_advance(tk, 1000000);
+	cr_expect_leq(mk_tk_number(tk, "syncs"), 3);
+	cr_expect_eq(mk_tk_published(tk, "storage/committed"), 1);
+	finished(tk);
+}
+
+/* A folder in its place cannot be synced as a file would be; the checkpoint can. */
+Test(service, what_cannot_be_synced_is_told_after_a_checkpoint)
+{
+	mk_tk *tk = started("commit_rows: 1");
+	char wal[320], away[330];
+
+	wait_state(tk, "\"ready\"");
+	snprintf(wal, sizeof(wal), "%s-wal", path_of(tk));
+	snprintf(away, sizeof(away), "%s-away", path_of(tk));
+	cr_assert_eq(rename(wal, away), 0);
+	cr_assert_eq(symlink(wal, wal), 0, "a link to itself cannot be opened");
+	send_packet(tk, PACKET("A", H(1), ""), 1);
+	for (int i = 0; i < 400 && strstr(last(tk, "storage/state"), "waiting") == NULL; i++)
+		mk_tk_poll(tk, 10);
+	cr_expect(strstr(last(tk, "storage/state"), "may not survive a power failure") != NULL,
+		  "%s", last(tk, "storage/state"));
+	cr_expect_eq(mk_tk_acked(tk, "packet/decoded"), 0);
+	send(tk, "packet/decoded", "{'items':[]}", MK_EAGAIN);
+	cr_assert_eq(unlink(wal), 0);
+	cr_assert_eq(rename(away, wal), 0);
+	wait_state(tk, "\"ready\"");
+	expect_acked(tk, 1);
+	mk_tk_advance(tk, 1000000);
+	cr_expect_eq(mk_tk_number(tk, "sync_errors"), 1);
+	cr_expect_eq(count(tk, "SELECT count(*) FROM observations"), 1);
 	finished(tk);
 }
