@@ -175,9 +175,11 @@ hub_gives_credit(struct hub *h, struct seat *s)
 {
 	struct entry *e = ring_front(&h->stream.rings[RING_RELIABLE]);
 
-	/* Who holds it up needs to publish to get on, but not if it only waits for a commit, and
-	 * who commits is what that one waits for. */
-	return h->over_us == 0 || (e != NULL && hub_is_held(s, e) && s->handled < e->order) ||
+	/* Who holds it up needs to publish to get on, also as far as the word that it is committed,
+	 * but not if it only waits for a commit; and who commits is what that one waits for. */
+	return h->over_us == 0 ||
+	       (e != NULL && hub_is_held(s, e) &&
+		(s->handled < e->order || s->handled < h->committed_order)) ||
 	       mk_topic_lookup(s->manifest->publishes, HUB_COMMITTED) != NULL;
 }
 
@@ -328,8 +330,10 @@ hub_admit(struct hub *h, struct seat *from, const char *topic, uint32_t flags, u
 		topic_keep(t, e);
 	if (h->watch_entry != NULL)
 		h->watch_entry(h->watch_arg, e);
-	if (strcmp(topic, HUB_COMMITTED) == 0)
+	if (strcmp(topic, HUB_COMMITTED) == 0) {
+		h->committed_order = e->order;
 		hub_on_committed(h, body, len);
+	}
 	hub_trim_ring(h, (t->flags & MK_TOPIC_RELIABLE) != 0);
 	return MK_OK;
 }

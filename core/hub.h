@@ -137,8 +137,9 @@ struct hub {
 	bool dirty;           /* there is something to bring to seats */
 	uint64_t heads_order; /* stream.order when core/heads was sent last */
 	uint64_t heads_us;
-	uint64_t over_us;        /* since when a ring is over its limits, 0 = is not */
-	uint64_t pushed_back_us; /* altogether */
+	uint64_t committed_order; /* of the last message that said what is committed */
+	uint64_t over_us;         /* since when a ring is over its limits, 0 = is not */
+	uint64_t pushed_back_us;  /* altogether */
 	uint64_t published, refused, call_timeouts;
 	mk_doc doc;
 	mk_writer writer;

@@ -106,6 +106,11 @@ request_call(struct request *rq, const char *method, const mk_writer *body, uint
 		request_fail(rq, 500, "the question could not be written");
 		return;
 	}
+	/* MHD must not be stopped while a request waits, and nobody would wake this one. */
+	if (atomic_load(&s->stopping)) {
+		request_fail(rq, 503, "stopping");
+		return;
+	}
 	if (atomic_fetch_add(&s->calls, 1) < CALLS_MAX)
 		q = calloc(1, sizeof(*q) + body->len);
 	if (q == NULL) {

@@ -365,7 +365,7 @@ static mk_result
 first_row(struct db *db, mk_err *err, sqlite3_stmt **out, const char *sql, const char *types,
 	  va_list ap)
 {
-	sqlite3_stmt *stmt;
+	sqlite3_stmt *stmt = NULL;
 	mk_result rc = db_stmt(db, sql, &stmt, err);
 
 	if (rc == MK_OK)

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "apply.h"
+
 #define SECOND_US 1000000u
 #define SEND_US 5000u          /* until the bus is asked again whether it takes more */
 #define JOBS_AFTER_US 5000u    /* until jobs ask again whether a transaction is open */
@@ -241,6 +243,36 @@ service_run_jobs(struct service *s)
 	service_tell_changes(s);
 }
 
+/* A database that has no such snapshot yet, CoreScope's for example, knows something all the same. */
+static mk_result
+service_seed(struct service *s, mk_err *err)
+{
+	static const char *const names[] = { "neighbors", "mbcap" };
+
+	for (; s->seeds_at < sizeof(names) / sizeof(names[0]); s->seeds_at++) {
+		const char *name = names[s->seeds_at];
+		char topic[MK_TOPIC_MAX + 1];
+		mk_writer body;
+		mk_result rc;
+
+		if (snapshots_knows(&s->batch.snapshots, name))
+			continue;
+		(void)snprintf(topic, sizeof(topic), SNAPSHOT_PREFIX "%s", name);
+		mk_writer_init(&body, 0);
+		rc = apply_seed(s->opened.db, name, (int64_t)(s->host->wall_us(s->host) / 1000000),
+				&body, err);
+		if (rc == MK_OK)
+			rc = s->host->publish(s->host, topic, body.data, (uint32_t)body.len, 0);
+		mk_writer_fini(&body);
+		if (rc == MK_EAGAIN)
+			return rc;
+		if (rc != MK_OK && rc != MK_ENOENT)
+			batch_complain(&s->batch, "no snapshot of what the database knows  name=%s",
+				       name);
+	}
+	return MK_OK;
+}
+
 static void
 service_announce(struct service *s)
 {
@@ -248,7 +280,8 @@ service_announce(struct service *s)
 
 	if (s->state != SERVICE_SETTLING)
 		return;
-	if (snapshots_publish(&s->batch.snapshots, s->host, &s->snapshots_at, &err) == MK_EAGAIN) {
+	if (snapshots_publish(&s->batch.snapshots, s->host, &s->snapshots_at, &err) == MK_EAGAIN ||
+	    service_seed(s, &err) == MK_EAGAIN) {
 		s->host->timer(s->host, TIMER_SETTLE, SEND_US, 0);
 		return;
 	}

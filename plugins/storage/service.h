@@ -72,7 +72,7 @@ struct service {
 	struct service_job job_list[SERVICE_JOBS];
 	uint32_t job_count;
 	struct service_change *changes; /* by jobs, to be told */
-	uint32_t change_count, snapshots_at;
+	uint32_t change_count, snapshots_at, seeds_at;
 	uint64_t counted[64]; /* counters as the host has them */
 	uint64_t messages, messages_before;
 

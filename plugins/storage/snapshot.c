@@ -102,6 +102,15 @@ snapshots_saw(struct snapshots *s, const char *topic)
 		n->fresh = true;
 }
 
+bool
+snapshots_knows(const struct snapshots *s, const char *name)
+{
+	for (uint32_t i = 0; i < s->count; i++)
+		if (strcmp(s->list[i]->name, name) == 0)
+			return s->list[i]->fresh || s->list[i]->parts > 0;
+	return false;
+}
+
 mk_result
 snapshots_take(struct snapshots *s, const mk_msg *msg)
 {

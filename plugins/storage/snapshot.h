@@ -58,6 +58,8 @@ mk_result snapshots_open(struct snapshots *s, struct db *db, mk_err *err);
 mk_result snapshots_take(struct snapshots *s, const mk_msg *msg);
 /* The bus has that topic already. */
 void snapshots_saw(struct snapshots *s, const char *topic);
+/* Is anything known of it, stored or from the bus? */
+bool snapshots_knows(const struct snapshots *s, const char *name);
 /* Within a transaction, and after it. */
 mk_result snapshots_store(struct snapshots *s, mk_err *err);
 void snapshots_stored(struct snapshots *s);

@@ -5,8 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Retained messages come one after another when a plugin joins, in no certain order: the state of
- * the storage may precede the snapshot by this much. Being wrong costs a reading, nothing else. */
+/* Retained messages come one after another when a plugin joins, in no certain order, and a snapshot
+ * that was not delivered before comes later, in its turn: the state of the storage may precede it by
+ * this much. Being wrong costs a reading, nothing else. */
 #define SETTLE_US 100000u
 #define RETRY_US 2000000u
 
@@ -207,6 +208,17 @@ feed_stop(struct feed *f)
 
 /* -------------------------------------------------------------- messages -- */
 
+/* Read from the beginning, when no more of what belongs together is to be expected. */
+static void
+feed_settle(struct feed *f)
+{
+	if (f->history != NULL)
+		history_drop(f->history);
+	f->history = NULL;
+	f->state = FEED_SETTLING;
+	f->host->timer(f->host, f->timer, SETTLE_US, 0);
+}
+
 /* While reading, the present reading is not enough; live, the next one is needed. */
 static void
 feed_missed(struct feed *f)
@@ -229,18 +241,23 @@ feed_on_state(struct feed *f, const mk_val *body)
 	}
 	if (strcmp(state, "ready") != 0)
 		return;
-	if (f->state == FEED_WAITING) {
+	if (f->state == FEED_WAITING || strcmp(f->database, database) != 0) {
 		memcpy(f->database, database, sizeof(database));
-		f->state = FEED_SETTLING;
-		f->host->timer(f->host, f->timer, SETTLE_US, 0);
-	} else if (strcmp(f->database, database) != 0) {
-		memcpy(f->database, database, sizeof(database));
-		if (f->history != NULL)
-			history_drop(f->history);
-		f->history = NULL;
-		f->state = FEED_SETTLING;
-		f->host->timer(f->host, f->timer, SETTLE_US, 0);
+		feed_settle(f);
 	}
+}
+
+/* One that is taken while the history is read puts another state in the place of what was read so
+ * far, and with that goes what was remembered of the window before the cursor: the reading begins
+ * again, from the cursor that it has now. */
+static void
+feed_on_snapshot(struct feed *f, const mk_msg *msg, const mk_val *body)
+{
+	uint64_t cursor = f->calls->cursor(f->arg);
+
+	f->calls->on_snapshot(f->arg, body, (msg->flags & MK_MSG_DELTA) != 0);
+	if (f->state == FEED_READING && f->calls->cursor(f->arg) != cursor)
+		feed_settle(f);
 }
 
 static void
@@ -281,7 +298,7 @@ feed_on_body(struct feed *f, const mk_msg *msg, const mk_val *body)
 	} else if (strcmp(msg->topic, "packet/stored") == 0) {
 		feed_on_stored(f, items);
 	} else if (strcmp(msg->topic, f->snapshot) == 0) {
-		f->calls->on_snapshot(f->arg, body, (msg->flags & MK_MSG_DELTA) != 0);
+		feed_on_snapshot(f, msg, body);
 	} else if (f->state == FEED_READING && !f->people) {
 		f->stale = true; /* the table may be read already, and come later */
 	} else if (f->state == FEED_READING || f->state == FEED_LIVE) {

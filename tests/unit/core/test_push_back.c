@@ -135,6 +135,30 @@ Test(push_back, who_waits_for_a_commit_gets_no_credit_and_who_commits_always_doe
 	cr_expect_gt(middle->credit, credit);
 }
 
+Test(push_back, who_must_get_on_to_hear_of_the_commit_has_credit_for_that)
+{
+	struct peer *p = peer_joined("p", "x:r", "");
+	struct peer *middle = peer_joined("middle", "y:r", "x storage/committed");
+	struct peer *storage = peer_joined("storage", "storage/committed:r", "y");
+	uint64_t credit;
+
+	middle->silent = true;
+	publish_many(p, "x", RING + 1);
+	use_up_credit(p);
+	settle();
+	peer_ack_by_hand(middle, middle->bundles, 0, middle->order);
+	settle();
+	credit = middle->credit;
+	while (middle->used < middle->credit)
+		publish(middle, "y");
+	settle();
+	cr_expect_eq(middle->credit, credit);
+	publish(storage, "storage/committed");
+	settle();
+	cr_expect_gt(middle->credit, credit, "it has not heard of that yet");
+	cr_expect_neq(hub->over_us, 0);
+}
+
 Test(push_back, who_holds_the_ring_keeps_its_own_credit)
 {
 	struct peer *p = peer_joined("p", "x:r", ""), *s = peer_joined("s", "y", "x");

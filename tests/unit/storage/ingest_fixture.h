@@ -294,7 +294,7 @@ world_crash(struct world *w)
 	world_attach(w);
 }
 
-static inline mk_result
+__attribute__((format(printf, 4, 5))) static inline mk_result
 world_take(struct world *w, enum batch_topic topic, uint64_t number, const char *format, ...)
 {
 	static char json[20000];

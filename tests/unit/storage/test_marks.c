@@ -3,7 +3,7 @@
 
 TestSuite(marks, .timeout = 10);
 
-#define TAKE(w, topic, number, item) cr_assert_eq(world_take(w, topic, number, item), MK_OK)
+#define TAKE(w, topic, number, item) cr_assert_eq(world_take(w, topic, number, "%s", item), MK_OK)
 #define CLIENT                                                                            \
 	"{'at':1795244400000000,'companion':'aa','heard':'bbcc','bytes':2,'src':'rxlog'," \
 	"'rx_at':1795244390,'lat':1,'lon':2}"

@@ -186,6 +186,32 @@ Test(service, snapshots_of_the_last_run_come_before_ready)
 	finished(tk);
 }
 
+Test(service, what_a_database_without_snapshots_knows_is_published_before_ready)
+{
+	mk_tk *tk = started(NULL);
+	struct db *db;
+	mk_err err;
+	char path[256];
+
+	wait_state(tk, "\"ready\"");
+	cr_expect_eq(mk_tk_published(tk, "snapshot/neighbors"), 0, "it is empty");
+	mk_tk_stop(tk);
+	mk_tk_forget(tk);
+	snprintf(path, sizeof(path), "%s/meshkern.db", mk_tk_dir(tk, MK_DIR_DATA));
+	cr_assert_eq(db_open(&db, &(struct db_options){ .path = path }, &err), MK_OK);
+	cr_assert_eq(db_exec(db,
+			     "INSERT INTO neighbor_edges VALUES ('" KEY_A "', '" KEY_B
+			     "', 7, '2026-11-21T07:00:00Z')",
+			     &err),
+		     MK_OK);
+	db_close(db);
+	cr_assert_eq(mk_tk_start(tk), MK_OK);
+	wait_state(tk, "\"ready\"");
+	cr_assert_eq(mk_tk_published(tk, "snapshot/neighbors"), 1);
+	cr_expect(strstr(mk_tk_json(tk, "snapshot/neighbors", 0), KEY_A) != NULL);
+	finished(tk);
+}
+
 Test(service, a_file_that_is_no_database_is_left_alone)
 {
 	mk_tk *tk = mk_tk_new(&mk_plugin_v1, "database: note.txt");
