@@ -28,10 +28,11 @@
 	/* IS: without an observer, too, there is only one. */ \
 	X(OBS_FIND, "SELECT id FROM observations WHERE transmission_id = ?1 AND" \
 	  " observer_idx IS ?2 AND COALESCE(path_json, '') = ?7") \
+	/* Only what was not known: who has heard of a row must find it as it was told. */ \
 	X(OBS_FILL, \
-	  "UPDATE observations SET snr = coalesce(?4, snr), rssi = coalesce(?5, rssi)," \
-	  " score = coalesce(?6, score), raw_hex = coalesce(?10, raw_hex)," \
-	  " resolved_path = coalesce(?9, resolved_path) WHERE id = ?1") \
+	  "UPDATE observations SET snr = coalesce(snr, ?4), rssi = coalesce(rssi, ?5)," \
+	  " score = coalesce(score, ?6), raw_hex = coalesce(raw_hex, ?10)," \
+	  " resolved_path = coalesce(resolved_path, ?9) WHERE id = ?1") \
 	X(OBSERVER_FIND, "SELECT rowid, name, iata FROM observers WHERE id = ?1") \
 	X(OBSERVER_INSERT, \
 	  "INSERT INTO observers (id, name, iata, first_seen, packet_count)" \

@@ -244,6 +244,38 @@ Test(neighbors, a_restart_goes_on_from_its_snapshot)
 	mk_writer_fini(&copy);
 }
 
+/* After a kill it comes behind a backlog. It covers one copy of B2's packet, and not the other. */
+Test(neighbors, a_snapshot_that_comes_while_history_is_read_counts_no_packet_twice)
+{
+	mk_writer copy;
+	size_t len;
+	const void *body;
+
+	start();
+	store(1, 2, "B2");
+	run("INSERT INTO transmissions VALUES (3, '1501A1', 1, 5, '{}', NULL);"
+	    "WITH RECURSIVE n(i) AS (SELECT 2 UNION ALL SELECT i + 1 FROM n WHERE i < 20000)"
+	    "INSERT INTO observations SELECT i, 3, 1, 'rx', -5.5, '[\"A1\"]', 1000004, NULL FROM "
+	    "n");
+	ready();
+	settle();
+	body = mk_tk_body(tk, "snapshot/neighbors", 0, &len);
+	mk_writer_init(&copy, 0);
+	mk_put_raw(&copy, body, len);
+	start();
+	store(20001, 2, "B2");
+	ready();
+	mk_tk_advance(tk, 100000);
+	for (uint32_t ran = 0; ran < 2;) /* who there is, and some observations */
+		ran += mk_tk_poll(tk, 20);
+	cr_assert_eq(mk_tk_send(tk, "snapshot/neighbors", &copy), MK_OK);
+	settle();
+	expect_said("\"cursor\":20001");
+	expect_said("\"ids\":[\"a1aa\",\"b2bb\",\"obs\"]");
+	expect_said("[1,2,1,");
+	mk_writer_fini(&copy);
+}
+
 Test(neighbors, a_damaged_snapshot_is_refused_and_everything_read)
 {
 	start();

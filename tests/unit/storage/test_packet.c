@@ -52,13 +52,15 @@ Test(packet, the_same_again_fills_in_what_is_known_now_and_counts_nothing)
 	SEND(w, BATCH_PACKETS, PACKET("Obs", H1, ",'rssi':-100,'direction':'rx'"));
 	SEND(w, BATCH_PACKETS, PACKET("Obs", H1, ",'snr':3,'direction':'tx'"));
 	EXPECT_ROWS(w, "SELECT id, snr, rssi, direction FROM observations", "1|3.0|-100.0|rx");
+	SEND(w, BATCH_PACKETS, PACKET("Obs", H1, ",'snr':9,'rssi':-50"));
+	EXPECT_ROWS(w, "SELECT id, snr, rssi, direction FROM observations", "1|3.0|-100.0|rx");
 	EXPECT_ROWS(w, "SELECT packet_count FROM observers", "1");
 	cr_expect(strstr(world_said(w, "packet/stored"),
 			 "\"tx\":1,\"obs\":1,\"new\":false,\"first\":false") != NULL);
 	cr_expect_eq(w->stats.tx_inserted, 1);
-	cr_expect_eq(w->stats.tx_dupes, 1);
+	cr_expect_eq(w->stats.tx_dupes, 2);
 	cr_expect_eq(w->stats.obs_inserted, 1);
-	cr_expect_eq(w->stats.obs_dupes, 1);
+	cr_expect_eq(w->stats.obs_dupes, 2);
 	world_free(w);
 }
 
