@@ -392,7 +392,7 @@ db_row(struct db *db, mk_err *err, sqlite3_stmt **row, const char *sql, const ch
 mk_result
 db_run(struct db *db, mk_err *err, const char *sql, const char *types, ...)
 {
-	sqlite3_stmt *stmt;
+	sqlite3_stmt *stmt = NULL;
 	va_list ap;
 	mk_result rc;
 
