@@ -6,8 +6,8 @@
 #ifndef MK_HTTP_HTTP_H
 #define MK_HTTP_HTTP_H
 
-#include "request.h"
-#include "server.h"
+#include "server/request.h"
+#include "server/server.h"
 
 #define HTTP_GAPS 32u
 

@@ -10,7 +10,7 @@
 #include <jansson.h>
 #include <wslay/wslay.h>
 
-#include <http/events.h>
+#include <http/server/events.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -8,7 +8,7 @@
 
 #include <jansson.h>
 
-#include <http/events.h>
+#include <http/server/events.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -8,7 +8,7 @@
 
 #include <meshkern/codec.h>
 
-#include <http/route.h>
+#include <http/server/route.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

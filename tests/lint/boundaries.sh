@@ -91,8 +91,8 @@ includes() {
 	}
 	FILENAME !~ /^sdk\/clients\// {
 		only("nng/", "^sdk/host/bus_link\\.c$")
-		# Only storage writes; who needs the past reads it in a history.c of its own.
-		only("sqlite3.h", "^plugins/(storage/|.*/history\\.c$)")
+		# Only storage writes; who needs the past reads it in a history.c or, http, in db*.c of its own.
+		only("sqlite3.h", "^plugins/(storage/|.*/history\\.c$|http/read/db[a-z_]*\\.c$)")
 		only("yaml.h", "^sdk/src/yaml")
 		only("msgpack", "^sdk/src/codec")
 	}'
@@ -167,7 +167,7 @@ compile() {
 	local said
 	if ! said=$(over "$1" -P "$(nproc)" -I{} "${@:2}" -fsyntax-only -Wall -Wextra -Wpedantic -Werror \
 		-fmax-errors=1 -fno-diagnostics-show-caret -Isdk/include -iquote core -iquote sdk/host \
-		-iquote sdk/config -Iplugins/decode -Iplugins/neighbors -include {} "$scratch/alone.c" 2>&1); then
+		-iquote sdk/config -Iplugins/decode -Iplugins/neighbors -Iplugins/http -include {} "$scratch/alone.c" 2>&1); then
 		sed -nE 's|^(\./)?([^: ]+:[0-9]+:)([0-9]+:)? (fatal )?error:|\2 does not compile alone:|p' <<<"$said" |
 			grep . || printf '%s\n' "$said"
 	fi

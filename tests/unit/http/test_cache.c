@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include <criterion/criterion.h>
-#include <http/cache.h>
+#include <http/server/cache.h>
 #include <zlib.h>
 
 TestSuite(cache, .timeout = 10);

@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include <criterion/criterion.h>
-#include <http/events.h>
+#include <http/server/events.h>
 
 TestSuite(events, .timeout = 10);
 

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include <criterion/criterion.h>
-#include <http/json.h>
+#include <json/json.h>
 
 TestSuite(json, .timeout = 10);
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include <criterion/criterion.h>
-#include <http/peers.h>
+#include <http/server/peers.h>
 
 TestSuite(peers, .timeout = 10);
 

@@ -2,7 +2,7 @@
 #include <string.h>
 
 #include <criterion/criterion.h>
-#include <http/route.h>
+#include <http/server/route.h>
 
 TestSuite(route, .timeout = 10);
 

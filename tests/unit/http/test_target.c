@@ -2,7 +2,7 @@
 #include <string.h>
 
 #include <criterion/criterion.h>
-#include <http/target.h>
+#include <http/server/target.h>
 
 TestSuite(target, .timeout = 10);
 

@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "http.h"
+#include "../http.h"
 
 /* Seconds of Unix time from a field in microseconds; 0: not there. */
 static uint64_t

@@ -6,7 +6,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "http.h"
+#include "../http.h"
 
 /* A label's value is between quotes: these three are escaped. */
 static void

@@ -26,7 +26,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "json.h"
+#include "../json/json.h"
 #include "target.h"
 
 struct request;

@@ -4,7 +4,7 @@
  */
 #include <string.h>
 
-#include "http.h"
+#include "../http.h"
 
 static void
 plugins_list(struct request *rq, struct json *out)

@@ -5,7 +5,7 @@
  */
 #include <string.h>
 
-#include "http.h"
+#include "../http.h"
 
 const char page_text[] =
     "<!doctype html>\n"

@@ -23,7 +23,7 @@
 #ifndef MK_HTTP_EVENTS_H
 #define MK_HTTP_EVENTS_H
 
-#include "json.h"
+#include "../json/json.h"
 #include "model.h"
 #include "retained.h"
 

@@ -8,7 +8,7 @@
 
 #include <jansson.h>
 
-#include "http.h"
+#include "../http.h"
 
 #define DECODE_US 5000000u
 #define CONTROL_US 60000000u
