@@ -2,7 +2,10 @@
 # SPDX-License-Identifier: MIT
 """Counts the test cases of one ctest run.
 
-    tally.py RESULTS.xml CTEST-STATUS    prints: PASSED FAILED SKIPPED
+    tally.py RESULTS.xml CTEST-STATUS [AGAIN.xml]    prints: PASSED FAILED SKIPPED
+    tally.py --failed RESULTS.xml                    prints: the programs that failed, one a line
+
+AGAIN.xml: what failed ran once more, and that is what counts for it.
 
 A Criterion program counts by its own summary, any other program by the last line
 `N passed, N failed, N skipped` that it prints, and as one case if it prints none.
@@ -36,16 +39,28 @@ def count(test):
     return passed, failed, skipped
 
 
-def main(path, status):
+def cases(path):
+    """Program -> its element."""
     try:
-        counts = [count(test) for test in ElementTree.parse(path).iter("testcase")]
+        return {test.get("name"): test for test in ElementTree.parse(path).iter("testcase")}
     except (OSError, ElementTree.ParseError) as error:
         print(f"tally: {path}: {error}", file=sys.stderr)
-        counts = []
-    passed, failed, skipped = map(sum, zip((0, 0, 0), *counts))
-    if status != 0 and failed == 0 or not counts:
+        return {}
+
+
+def total(path, status, again=None):
+    tests = cases(path)
+    if again:
+        tests.update(cases(again))
+    passed, failed, skipped = map(sum, zip((0, 0, 0), *map(count, tests.values())))
+    if status != 0 and failed == 0 or not tests:
         failed += 1  # ctest itself failed, or ran nothing
     print(passed, failed, skipped)
 
 
-main(sys.argv[1], int(sys.argv[2]))
+if sys.argv[1] == "--failed":
+    for name, test in cases(sys.argv[2]).items():
+        if count(test)[1]:
+            print(name)
+else:
+    total(sys.argv[1], int(sys.argv[2]), sys.argv[3] if len(sys.argv) > 3 else None)
