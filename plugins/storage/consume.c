@@ -9,8 +9,6 @@
 #include "apply.h"
 #include "batch.h"
 
-#define KEY_CHARS ((size_t)(2 * ITEM_KEY))
-
 struct consume { /* what one body changed, told when it is applied completely */
 	struct batch *batch;
 	char (*keys)[KEY_CHARS + 1];
@@ -45,11 +43,10 @@ static void
 consume_on_edge(void *arg, const char *a, const char *b, bool gone)
 {
 	const struct consume *c = arg;
-	uint8_t x[ITEM_KEY], y[ITEM_KEY];
 
-	if (!gone && item_unhex((struct text){ a, strlen(a) }, x, ITEM_KEY) &&
-	    item_unhex((struct text){ b, strlen(b) }, y, ITEM_KEY))
-		(void)resolve_add_edge(c->batch->rows.resolve, x, y);
+	if (!gone)
+		(void)resolve_edge(c->batch->rows.resolve, (struct text){ a, strlen(a) },
+				   (struct text){ b, strlen(b) });
 }
 
 static bool

@@ -8,8 +8,9 @@
 
 #include <meshkern/codec.h>
 
-#define ITEM_KEY 32u   /* bytes of a node's public key */
-#define ITEM_HOPS 184u /* a trace may be told that many, one byte each */
+#define ITEM_KEY 32u                       /* bytes of a node's public key */
+#define KEY_CHARS ((size_t)(2 * ITEM_KEY)) /* of one in hex */
+#define ITEM_HOPS 184u                     /* a trace may be told that many, one byte each */
 
 struct text { /* not NUL-terminated; s is NULL where the field is absent */
 	const char *s;

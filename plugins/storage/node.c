@@ -131,6 +131,9 @@ node_return(struct rows *r, const char *key, mk_err *err)
 static mk_result
 node_tell(struct rows *r, sqlite3_stmt *row, bool active, mk_err *err)
 {
+	if (active &&
+	    resolve_node(r->resolve, rows_text(row, "public_key"), rows_text(row, "role")) != MK_OK)
+		return mk_err_set(err, MK_ENOMEM, "out of memory");
 	mk_kv_bool(rows_event(r, row, 1), "active", active);
 	return events_add(r->events, EVENT_NODE) == MK_OK
 		   ? MK_OK
@@ -171,8 +174,6 @@ node_flush(struct rows *r, const struct node *n, mk_err *err)
 		if (rc == MK_OK)
 			rc = node_changed(r, key, err);
 	}
-	if (rc == MK_OK && resolve_add(r->resolve, n->key) != MK_OK)
-		rc = mk_err_set(err, MK_ENOMEM, "out of memory");
 	r->stats->node_upserts += rc == MK_OK;
 	return rc == MK_ENOENT ? MK_OK : rc;
 }
@@ -211,8 +212,6 @@ mk_result
 node_changed(struct rows *r, const char *key, mk_err *err)
 {
 	static const enum rows_statement tables[] = { SQL_NODE_ROW, SQL_NODE_INACTIVE_ROW };
-	struct text hex = { key, strlen(key) };
-	uint8_t bytes[ITEM_KEY];
 	mk_result rc = MK_ENOENT;
 
 	for (size_t i = 0; i < 2 && rc == MK_ENOENT; i++) {
@@ -223,8 +222,8 @@ node_changed(struct rows *r, const char *key, mk_err *err)
 		if (rc == MK_OK)
 			rc = node_tell(r, s, i == 0, err);
 		(void)sqlite3_reset(s);
-		if (rc == MK_ENOENT && i == 0 && item_unhex(hex, bytes, ITEM_KEY))
-			resolve_remove(r->resolve, bytes);
+		if (rc == MK_ENOENT && i == 0)
+			resolve_remove(r->resolve, (struct text){ key, strlen(key) });
 	}
 	return rc == MK_ENOENT ? node_tell_gone(r, key, err) : rc;
 }

@@ -315,6 +315,13 @@ rows_status(struct rows *r, const struct item *it, mk_err *err)
 static mk_result
 observer_tell(struct rows *r, sqlite3_stmt *row, mk_err *err)
 {
+	struct text id = rows_text(row, "id"), relays = rows_text(row, "can_relay"),
+		    inactive = rows_text(row, "inactive");
+	bool listener = relays.s != NULL && strcmp(relays.s, "0") == 0 &&
+			(inactive.s == NULL || strcmp(inactive.s, "0") == 0);
+
+	if (id.s != NULL && resolve_observer(r->resolve, id, listener) != MK_OK)
+		return mk_err_set(err, MK_ENOMEM, "out of memory");
 	(void)rows_event(r, row, 0);
 	return events_add(r->events, EVENT_OBSERVER) == MK_OK
 		   ? MK_OK

@@ -13,7 +13,6 @@
 #define TX_SLOTS 65536u /* a power of two */
 #define TX_WAYS 4u
 #define HASH_BYTES 8u
-#define KEY_CHARS ((size_t)(2 * ITEM_KEY))
 
 struct packet { /* what the fields of an item come to */
 	uint64_t hash;
@@ -22,7 +21,7 @@ struct packet { /* what the fields of an item come to */
 	struct hop hops[ITEM_HOPS];
 	uint32_t hop_count;
 	bool resolved;
-	const uint8_t *keys[ITEM_HOPS];
+	const char *keys[ITEM_HOPS];
 	char raw[2 * ROWS_RAW_MAX + 1];
 	char path[ITEM_HOPS * 19 + 3];
 	char resolved_json[ITEM_HOPS * (KEY_CHARS + 3) + 3];
@@ -202,7 +201,7 @@ packet_resolve(const struct rows *r, struct packet *p)
 			continue;
 		}
 		*json++ = '"';
-		item_hex(p->keys[i], ITEM_KEY, false, json);
+		memcpy(json, p->keys[i], KEY_CHARS);
 		json += KEY_CHARS;
 		*json++ = '"';
 	}
@@ -372,16 +371,13 @@ packet_is_ours(const char *key, size_t len)
 static void
 packet_put_resolved(mk_writer *w, const struct packet *p)
 {
-	char hex[2 * ITEM_KEY + 1];
-
 	mk_kv_array(w, "resolved", p->hop_count);
 	for (uint32_t i = 0; i < p->hop_count; i++) {
 		if (p->keys[i] == NULL) {
 			mk_put_nil(w);
 			continue;
 		}
-		item_hex(p->keys[i], ITEM_KEY, false, hex);
-		mk_put_strn(w, hex, KEY_CHARS);
+		mk_put_strn(w, p->keys[i], KEY_CHARS);
 	}
 }
 

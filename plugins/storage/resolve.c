@@ -1,30 +1,15 @@
-/* SPDX-License-Identifier: MIT
- *
- * Keys lie sorted in 256 buckets by their first byte, so the nodes that share a hop's bytes are
- * neighbours in memory, and a new node moves only a bucket. Edges are a hash set of pairs; eight
- * bytes of each key stand for it, since nobody finds two keys that share so many.
- */
+/* SPDX-License-Identifier: MIT */
 #include "resolve.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#define BUCKETS 256u
-
-struct bucket {
-	uint8_t (*keys)[ITEM_KEY]; /* sorted */
-	size_t count, cap;
-};
-
-struct edge {
-	uint64_t low, high; /* low < high; both 0: a free slot */
-};
+#include <hops/resolve.h>
 
 struct resolve {
-	struct bucket buckets[BUCKETS];
-	size_t nodes;
-	struct edge *edges; /* open addressing, at most half full */
-	size_t edge_count, edge_cap;
+	struct hops_nodes nodes;
+	struct hops_graph graph;
+	size_t active; /* nodes that are there */
 };
 
 mk_result
@@ -41,9 +26,8 @@ resolve_new(struct resolve **out)
 static void
 resolve_clear(struct resolve *r)
 {
-	for (size_t i = 0; i < BUCKETS; i++)
-		free(r->buckets[i].keys);
-	free(r->edges);
+	hops_graph_fini(&r->graph);
+	hops_nodes_fini(&r->nodes);
 	*r = (struct resolve){ 0 };
 }
 
@@ -55,242 +39,182 @@ resolve_free(struct resolve *r)
 	free(r);
 }
 
-/* The first key that is not below the `len` bytes. */
-static size_t
-resolve_lower(const struct bucket *b, const uint8_t *bytes, size_t len)
+/* ----------------------------------------------------------- who there is -- */
+
+static mk_result
+resolve_set(struct resolve *r, struct text key, const struct hops_node *now)
 {
-	size_t low = 0, high = b->count;
+	uint32_t id = hops_ids_find(&r->nodes.ids, key.s, key.len);
+	const struct hops_node *old = id == HOPS_NONE ? NULL : hops_nodes_get(&r->nodes, id);
+	bool was = old != NULL && old->there;
+	mk_result rc = hops_nodes_set(&r->nodes, key.s, key.len, now);
 
-	while (low < high) {
-		size_t middle = (low + high) / 2;
-
-		if (memcmp(b->keys[middle], bytes, len) < 0)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low;
-}
-
-static bool
-resolve_matches(const struct bucket *b, size_t i, const uint8_t *bytes, size_t len)
-{
-	return i < b->count && memcmp(b->keys[i], bytes, len) == 0;
+	if (rc == MK_OK)
+		r->active = r->active - was + now->there;
+	return rc;
 }
 
 mk_result
-resolve_add(struct resolve *r, const uint8_t key[ITEM_KEY])
+resolve_node(struct resolve *r, struct text key, struct text role)
 {
-	struct bucket *b = &r->buckets[key[0]];
-	size_t at = resolve_lower(b, key, ITEM_KEY);
+	struct hops_node now = { .there = true };
+	uint8_t bytes[ITEM_KEY];
 
-	if (resolve_matches(b, at, key, ITEM_KEY))
+	if (!item_unhex(key, bytes, ITEM_KEY))
+		return MK_OK; /* of an old database; no hop begins so */
+	now.relays = role.s != NULL && hops_role_relays(role.s, role.len);
+	return resolve_set(r, key, &now);
+}
+
+void
+resolve_remove(struct resolve *r, struct text key)
+{
+	static const struct hops_node nobody;
+
+	if (hops_ids_find(&r->nodes.ids, key.s, key.len) != HOPS_NONE)
+		(void)resolve_set(r, key,
+				  &nobody); /* no memory is needed for a name that is known */
+}
+
+mk_result
+resolve_observer(struct resolve *r, struct text id, bool listener)
+{
+	/* An id that is no key is nobody's hop. */
+	if (id.len != KEY_CHARS)
 		return MK_OK;
-	if (b->count == b->cap) {
-		size_t cap = b->cap == 0 ? 8 : 2 * b->cap;
-		uint8_t(*keys)[ITEM_KEY] = realloc(b->keys, cap * sizeof(*keys));
+	return hops_nodes_set_listener(&r->nodes, id.s, id.len, listener);
+}
 
-		if (keys == NULL)
-			return MK_ENOMEM;
-		b->keys = keys;
-		b->cap = cap;
-	}
-	memmove(b->keys + at + 1, b->keys + at, (b->count - at) * sizeof(*b->keys));
-	memcpy(b->keys[at], key, ITEM_KEY);
-	b->count++;
-	r->nodes++;
-	return MK_OK;
+static uint32_t
+resolve_id(const struct resolve *r, const uint8_t *key)
+{
+	char hex[KEY_CHARS + 1];
+
+	item_hex(key, ITEM_KEY, false, hex);
+	return hops_ids_find(&r->nodes.ids, hex, KEY_CHARS);
 }
 
 bool
 resolve_has(const struct resolve *r, const uint8_t key[ITEM_KEY])
 {
-	const struct bucket *b = &r->buckets[key[0]];
+	uint32_t id = resolve_id(r, key);
+	const struct hops_node *node = id == HOPS_NONE ? NULL : hops_nodes_get(&r->nodes, id);
 
-	return resolve_matches(b, resolve_lower(b, key, ITEM_KEY), key, ITEM_KEY);
-}
-
-void
-resolve_remove(struct resolve *r, const uint8_t key[ITEM_KEY])
-{
-	struct bucket *b = &r->buckets[key[0]];
-	size_t at = resolve_lower(b, key, ITEM_KEY);
-
-	if (!resolve_matches(b, at, key, ITEM_KEY))
-		return;
-	b->count--;
-	r->nodes--;
-	memmove(b->keys + at, b->keys + at + 1, (b->count - at) * sizeof(*b->keys));
-}
-
-/* -------------------------------------------------------------- edges -- */
-
-static struct edge
-resolve_edge(const uint8_t *a, const uint8_t *b)
-{
-	uint64_t x, y;
-
-	memcpy(&x, a, sizeof(x));
-	memcpy(&y, b, sizeof(y));
-	return x < y ? (struct edge){ x, y } : (struct edge){ y, x };
-}
-
-/* The slot where it is or would be. */
-static struct edge *
-resolve_slot(struct edge *edges, size_t cap, struct edge e)
-{
-	uint64_t hash =
-	    (e.low ^ (e.high * UINT64_C(0x9e3779b97f4a7c15))) * UINT64_C(0xbf58476d1ce4e5b9);
-	size_t i = (size_t)(hash >> 32) & (cap - 1);
-
-	while ((edges[i].low | edges[i].high) != 0 &&
-	       (edges[i].low != e.low || edges[i].high != e.high))
-		i = (i + 1) & (cap - 1);
-	return &edges[i];
-}
-
-static mk_result
-resolve_grow_edges(struct resolve *r)
-{
-	size_t cap = r->edge_cap == 0 ? 256 : 2 * r->edge_cap;
-	struct edge *edges = calloc(cap, sizeof(*edges));
-
-	if (edges == NULL)
-		return MK_ENOMEM;
-	for (size_t i = 0; i < r->edge_cap; i++) {
-		if ((r->edges[i].low | r->edges[i].high) != 0)
-			*resolve_slot(edges, cap, r->edges[i]) = r->edges[i];
-	}
-	free(r->edges);
-	r->edges = edges;
-	r->edge_cap = cap;
-	return MK_OK;
+	return node != NULL && node->there;
 }
 
 mk_result
-resolve_add_edge(struct resolve *r, const uint8_t a[ITEM_KEY], const uint8_t b[ITEM_KEY])
+resolve_edge(struct resolve *r, struct text a, struct text b)
 {
-	struct edge e = resolve_edge(a, b), *slot;
+	uint32_t x = hops_ids_put(&r->nodes.ids, a.s, a.len);
+	uint32_t y = hops_ids_put(&r->nodes.ids, b.s, b.len);
 
-	if (e.low == e.high)
+	if (x == y)
 		return MK_OK;
-	if (2 * (r->edge_count + 1) > r->edge_cap && resolve_grow_edges(r) != MK_OK)
-		return MK_ENOMEM;
-	slot = resolve_slot(r->edges, r->edge_cap, e);
-	r->edge_count += (slot->low | slot->high) == 0;
-	*slot = e;
-	return MK_OK;
-}
-
-static bool
-resolve_adjacent(const struct resolve *r, const uint8_t *a, const uint8_t *b)
-{
-	struct edge e = resolve_edge(a, b);
-
-	if (r->edge_cap == 0 || e.low == e.high)
-		return false;
-	return resolve_slot(r->edges, r->edge_cap, e)->high != 0;
+	return x == HOPS_NONE || y == HOPS_NONE || hops_graph_put(&r->graph, x, y, 0) == NULL
+		   ? MK_ENOMEM
+		   : MK_OK;
 }
 
 size_t
 resolve_nodes(const struct resolve *r)
 {
-	return r->nodes;
+	return r->active;
 }
 
 size_t
 resolve_edges(const struct resolve *r)
 {
-	return r->edge_count;
+	return r->graph.count;
 }
 
 /* ------------------------------------------------------------ loading -- */
 
-static bool
-resolve_column(sqlite3_stmt *row, int column, uint8_t key[ITEM_KEY])
+static struct text
+resolve_column(sqlite3_stmt *row, int column)
 {
 	const char *s = (const char *)sqlite3_column_text(row, column);
-	struct text hex = { s, s == NULL ? 0 : (size_t)sqlite3_column_bytes(row, column) };
 
-	return item_unhex(hex, key, ITEM_KEY);
+	return (struct text){ s, s == NULL ? 0 : (size_t)sqlite3_column_bytes(row, column) };
+}
+
+/* `fn` for each row; what it refuses is no key, and can wait for a better one. */
+static mk_result
+resolve_rows(struct resolve *r, struct db *db, const char *sql,
+	     mk_result (*fn)(struct resolve *r, struct text a, struct text b), mk_err *err)
+{
+	sqlite3_stmt *row;
+	mk_result rc = db_stmt(db, sql, &row, err);
+
+	while (rc == MK_OK && (rc = db_step(db, row, err)) == MK_OK)
+		if (sqlite3_column_type(row, 0) != SQLITE_NULL)
+			(void)fn(r, resolve_column(row, 0), resolve_column(row, 1));
+	return rc == MK_ENOENT ? MK_OK : rc;
+}
+
+static mk_result
+resolve_listener(struct resolve *r, struct text id, struct text none)
+{
+	(void)none;
+	return resolve_observer(r, id, true);
 }
 
 mk_result
 resolve_load(struct resolve *r, struct db *db, mk_err *err)
 {
-	sqlite3_stmt *row;
-	uint8_t a[ITEM_KEY], b[ITEM_KEY];
-	mk_result rc = db_stmt(db, "SELECT public_key FROM nodes ORDER BY public_key", &row, err);
+	mk_result rc;
 
 	resolve_clear(r);
-	while (rc == MK_OK && (rc = db_step(db, row, err)) == MK_OK) {
-		if (resolve_column(row, 0, a))
-			rc = resolve_add(r, a);
-	}
-	if (rc == MK_ENOENT)
-		rc = db_stmt(db, "SELECT node_a, node_b FROM neighbor_edges", &row, err);
-	while (rc == MK_OK && (rc = db_step(db, row, err)) == MK_OK) {
-		if (resolve_column(row, 0, a) && resolve_column(row, 1, b))
-			rc = resolve_add_edge(r, a, b);
-	}
-	return rc == MK_ENOENT ? MK_OK : rc;
+	rc = resolve_rows(r, db, "SELECT public_key, role FROM nodes ORDER BY public_key",
+			  resolve_node, err);
+	if (rc == MK_OK)
+		rc = resolve_rows(r, db,
+				  "SELECT id, NULL FROM observers WHERE coalesce(can_relay, 1) = 0 "
+				  "AND coalesce(inactive, 0) = 0",
+				  resolve_listener, err);
+	if (rc == MK_OK)
+		rc = resolve_rows(r, db, "SELECT node_a, node_b FROM neighbor_edges", resolve_edge,
+				  err);
+	return rc;
 }
 
 /* ------------------------------------------------------------ walking -- */
 
-static bool
-resolve_was_seen(const uint8_t *const *seen, size_t count, const uint8_t *key)
+/* The hops of a trace may be longer than a token: there only one node begins so, or none. */
+static uint32_t
+resolve_long(struct resolve *r, const struct hop *hop)
 {
-	for (size_t i = 0; i < count; i++)
-		if (memcmp(seen[i], key, ITEM_KEY) == 0)
-			return true;
-	return false;
-}
+	const struct hops_candidate *list = NULL;
+	char hex[2 * sizeof(hop->bytes) + 1];
 
-/* The only node that the hop can be, given who came before it and who was there already. */
-static const uint8_t *
-resolve_hop(const struct resolve *r, const struct hop *hop, const uint8_t *anchor,
-	    const uint8_t *const *seen, size_t seen_count)
-{
-	const struct bucket *b = &r->buckets[hop->bytes[0]];
-	size_t first, i;
-	const uint8_t *found = NULL;
-
-	if (hop->len == 0 || hop->len == 5 || hop->len == 7 || hop->len > sizeof(hop->bytes))
-		return NULL;
-	first = resolve_lower(b, hop->bytes, hop->len);
-	if (!resolve_matches(b, first, hop->bytes, hop->len))
-		return NULL;
-	if (!resolve_matches(b, first + 1, hop->bytes, hop->len))
-		return resolve_was_seen(seen, seen_count, b->keys[first]) ? NULL : b->keys[first];
-	for (i = first; anchor != NULL && resolve_matches(b, i, hop->bytes, hop->len); i++) {
-		if (!resolve_adjacent(r, anchor, b->keys[i]) ||
-		    resolve_was_seen(seen, seen_count, b->keys[i]))
-			continue;
-		if (found != NULL)
-			return NULL;
-		found = b->keys[i];
-	}
-	return found;
+	if (hop->len == 5 || hop->len == 7 || hop->len > sizeof(hop->bytes))
+		return HOPS_NONE;
+	item_hex(hop->bytes, hop->len, false, hex);
+	return hops_candidates(&r->nodes, hex, 2u * hop->len, &list) == 1 ? list[0].id : HOPS_NONE;
 }
 
 bool
-resolve_path(const struct resolve *r, const uint8_t *from, const struct hop *hops, size_t count,
-	     const uint8_t **keys)
+resolve_path(struct resolve *r, const uint8_t *from, const struct hop *hops, size_t count,
+	     const char **keys)
 {
-	const uint8_t *seen[ITEM_HOPS + 1], *anchor = from;
-	size_t seen_count = 0;
+	uint32_t tokens[ITEM_HOPS] = { 0 }, ids[ITEM_HOPS],
+	    n = count < ITEM_HOPS ? (uint32_t)count : ITEM_HOPS;
 	bool any = false;
 
-	if (from != NULL)
-		seen[seen_count++] = from;
-	for (size_t i = 0; i < count && i < ITEM_HOPS; i++) {
-		keys[i] = resolve_hop(r, &hops[i], anchor, seen, seen_count);
-		anchor = keys[i];
-		if (anchor == NULL)
-			continue;
-		seen[seen_count++] = anchor;
-		any = true;
+	for (uint32_t i = 0; i < n; i++) {
+		uint32_t value = 0;
+
+		for (uint8_t k = 0; k < hops[i].len && hops[i].len <= 3; k++)
+			value = value << 8 | hops[i].bytes[k];
+		tokens[i] = hops[i].len <= 3 ? HOPS_TOKEN(hops[i].len, value) : 0;
+	}
+	(void)hops_resolve_path(&r->nodes, &r->graph,
+				from == NULL ? HOPS_NONE : resolve_id(r, from), tokens, n, ids);
+	for (uint32_t i = 0; i < n; i++) {
+		uint32_t id = hops[i].len > 3 ? resolve_long(r, &hops[i]) : ids[i];
+
+		keys[i] = id == HOPS_NONE ? NULL : r->nodes.ids.text[id];
+		any = any || keys[i] != NULL;
 	}
 	return any;
 }

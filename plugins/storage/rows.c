@@ -172,3 +172,15 @@ rows_event(struct rows *r, sqlite3_stmt *row, uint32_t extra)
 			rows_event_value(w, row, i);
 	return w;
 }
+
+struct text
+rows_text(sqlite3_stmt *row, const char *column)
+{
+	int i = 0, n = sqlite3_column_count(row);
+	const char *s;
+
+	while (i < n && strcmp(sqlite3_column_name(row, i), column) != 0)
+		i++;
+	s = i == n ? NULL : (const char *)sqlite3_column_text(row, i);
+	return (struct text){ s, s == NULL ? 0 : strlen(s) };
+}

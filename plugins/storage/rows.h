@@ -105,6 +105,8 @@ mk_result rows_run(struct rows *r, sqlite3_stmt *s, mk_err *err);
 /* The columns of the row as an item of a message: NULL columns are left out. `extra` pairs may
  * follow. */
 mk_writer *rows_event(struct rows *r, sqlite3_stmt *row, uint32_t extra);
+/* A column of such a row by its name; .s is NULL where it is NULL. Borrowed until the next step. */
+struct text rows_text(sqlite3_stmt *row, const char *column);
 
 struct observer {
 	struct observer *next, *next_dirty;

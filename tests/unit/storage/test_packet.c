@@ -180,7 +180,7 @@ Test(packet, hops_are_resolved_by_nodes_of_the_same_transaction_on)
 {
 	struct world *w = world_new();
 
-	SEND(w, BATCH_PACKETS, ADVERT("A", H2, KEY_B, "'name':'B'"));
+	SEND(w, BATCH_PACKETS, ADVERT("A", H2, KEY_B, "'name':'B','role':'repeater'"));
 	SEND(w, BATCH_PACKETS,
 	     "{'at':1795244400000000,'observer':'A','raw':'hex:15','hash':'" H1
 	     "','path':['B2','77']}");
@@ -195,7 +195,7 @@ Test(packet, a_resolved_path_is_not_forgotten_when_it_can_be_no_more)
 {
 	struct world *w = world_new();
 
-	SEND(w, BATCH_PACKETS, ADVERT("A", H2, KEY_B, "'name':'B'"));
+	SEND(w, BATCH_PACKETS, ADVERT("A", H2, KEY_B, "'name':'B','role':'repeater'"));
 	SEND(w, BATCH_PACKETS,
 	     "{'at':1795244400000000,'observer':'A','raw':'hex:15','hash':'" H1 "','path':['B2']}");
 	world_exec(w, "DELETE FROM nodes");
@@ -210,8 +210,8 @@ Test(packet, neighbours_of_the_database_help_from_the_start)
 {
 	struct world *w = world_new();
 
-	world_exec(w, "INSERT INTO nodes (public_key) VALUES ('" KEY_A "'), ('" KEY_B "'), ('" KEY_C
-		      "')");
+	world_exec(w, "INSERT INTO nodes (public_key, role) VALUES ('" KEY_A
+		      "', 'repeater'), ('" KEY_B "', 'room'), ('" KEY_C "', 'repeater')");
 	world_exec(w, "INSERT INTO neighbor_edges VALUES ('" KEY_B "', '" KEY_C "', 1, NULL)");
 	world_crash(w);
 	SEND(w, BATCH_PACKETS,
