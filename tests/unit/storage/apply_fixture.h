@@ -13,6 +13,7 @@ static struct opened o;
 static mk_writer w;
 static struct apply_report report;
 static uint32_t told_nodes, told_edges;
+static mk_err said_why; /* of the last refusal */
 
 static inline void
 begin(void)
@@ -67,6 +68,7 @@ applied(const char *name, const char *origin, const void *body, size_t len, bool
 	rc = apply_snapshot(o.db, &in, &report, &err);
 	if (rc != MK_OK && rc != MK_ENOENT)
 		cr_expect_neq(err.text[0], '\0');
+	said_why = err;
 	if (rc == MK_OK)
 		cr_assert_eq(db_commit(o.db, &err), MK_OK, "%s", err.text);
 	else

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * The worked examples T-MP1..7 and the scenarios S6, S7.
+ * The worked examples T-MP1..6 and the scenarios S6, S7.
  */
 #include "apply_fixture.h"
 
@@ -109,6 +109,16 @@ Test(apply_mbcap, mp3_garbage_is_refused)
 	people();
 	cr_expect_eq(applied("mbcap", "mbcap", "not-json{{{garbage", 18, false), MK_EFORMAT);
 	expect_answer(active, "aa11|0|NULL;cc33|2|advert");
+}
+
+Test(apply_mbcap, mp4_a_database_that_lost_its_columns_is_an_error_that_names_them)
+{
+	people();
+	run("ALTER TABLE nodes DROP COLUMN multibyte_sup");
+	cr_expect_neq(apply(mp1, 3), MK_OK);
+	cr_expect_eq(report.written, 0);
+	cr_expect_not_null(strstr(said_why.text, "multibyte_sup"), "%s", said_why.text);
+	expect_answer(inactive, "bb22|0|NULL");
 }
 
 Test(apply_mbcap, mp5_only_unknown_is_all_skipped)

@@ -288,6 +288,33 @@ Test(upgrade, every_column_that_is_missing_is_filled)
 	expect_answer("SELECT count(*) FROM observations WHERE transmission_id = 5", "0");
 }
 
+/* T-MP7 */
+Test(upgrade, the_columns_of_capability_come_back_once)
+{
+	struct opened o;
+	mk_err err;
+
+	open_or_fail(&o);
+	cr_assert_eq(db_exec(o.db, "ALTER TABLE nodes DROP COLUMN multibyte_sup", &err), MK_OK);
+	cr_assert_eq(db_exec(o.db, "ALTER TABLE inactive_nodes DROP COLUMN multibyte_evidence",
+			     &err),
+		     MK_OK);
+	open_close(&o);
+	upgrade_fully(NULL);
+	for (int i = 0; i < 2; i++) {
+		open_or_fail(&o);
+		cr_expect_eq(o.state, SCHEMA_READY);
+		open_close(&o);
+		expect_answer(
+		    "SELECT t, c.name, c.\"notnull\", c.dflt_value FROM (SELECT 'nodes' AS t"
+		    " UNION ALL SELECT 'inactive_nodes') JOIN pragma_table_info(t) c"
+		    " WHERE c.name LIKE 'multibyte%' ORDER BY 1, 2",
+		    "inactive_nodes|multibyte_evidence|0|NULL;"
+		    "inactive_nodes|multibyte_sup|1|0;"
+		    "nodes|multibyte_evidence|0|NULL;nodes|multibyte_sup|1|0");
+	}
+}
+
 Test(upgrade, keys_that_differ_in_case_are_one_node)
 {
 	make_old();
