@@ -148,6 +148,24 @@ class Kill(unittest.TestCase):
             self.assertEqual(status, 2)
             self.assertIn("publishes snapshot/neighbors", text)
 
+    def test_what_somebody_else_publishes_under_the_name_is_not_written(self):
+        """Even if the operator lets him publish it: rows are made of what its owner says."""
+        with Daemon({}, start=False) as d:
+            shutil.copy(f"{BUILD}/plugins/neighbors.so", f"{d.dir}/other.so")
+            use = plugins()
+            use["neighbors"] = {"enabled": False}
+            use["other"] = {"path": "./other.so", "plugin": "neighbors", "config": {"interval": "200ms"}, "grant": ["storage.read"],
+                            "publish": ["snapshot/neighbors"]}
+            d.configure(use)
+            d.start()
+            d.wait_state("other", "running")
+            wait_for("a snapshot with edges", lambda: (last_base(d, "neighbors") or {}).get("edges"),
+                     context=d.log)
+            d.wait_log("a snapshot is refused.* name=neighbors origin=other")
+            self.assertEqual(query(d, "SELECT count(*) FROM neighbor_edges"), [(0,)])
+            self.assertEqual(query(d, "SELECT count(*) FROM mk_snapshots WHERE name = 'neighbors'"),
+                             [(0,)])
+
 
 if __name__ == "__main__":
     main()
