@@ -48,7 +48,7 @@ function(mk_add_plugin name)
     target_link_options(${name} PRIVATE -Wl,-z,defs)
   endif()
   if(arg_DESTINATION)
-    install(TARGETS ${name} LIBRARY DESTINATION ${arg_DESTINATION})
+    install(TARGETS ${name} LIBRARY DESTINATION ${arg_DESTINATION} COMPONENT daemon)
   endif()
   if(NOT arg_NO_CONFORM)
     add_test(NAME conform:${name}

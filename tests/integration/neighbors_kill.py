@@ -154,7 +154,8 @@ class Kill(unittest.TestCase):
             shutil.copy(f"{BUILD}/plugins/neighbors.so", f"{d.dir}/other.so")
             use = plugins()
             use["neighbors"] = {"enabled": False}
-            use["other"] = {"path": "./other.so", "plugin": "neighbors", "config": {"interval": "200ms"}, "grant": ["storage.read"],
+            use["other"] = {"path": "./other.so", "plugin": "neighbors",
+                            "config": {"interval": "200ms"}, "grant": ["storage.read"],
                             "publish": ["snapshot/neighbors"]}
             d.configure(use)
             d.start()

@@ -92,7 +92,7 @@ includes() {
 	FILENAME !~ /^sdk\/clients\// {
 		only("nng/", "^sdk/host/bus_link\\.c$")
 		# Only storage writes; who needs the past reads it in a history.c or, http, in db*.c of its own.
-		only("sqlite3.h", "^plugins/(storage/|.*/history\\.c$|http/read/db[a-z_]*\\.c$)")
+		only("sqlite3.h", "^plugins/(storage/|.*/history\\.c$|http/read/db[a-z_]*\\.[ch]$)")
 		only("yaml.h", "^sdk/src/yaml")
 		only("msgpack", "^sdk/src/codec")
 	}'
