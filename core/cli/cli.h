@@ -49,6 +49,7 @@ struct command {
 	X(tail)             \
 	X(replay)           \
 	X(call)             \
+	X(backfills)        \
 	X(decode)           \
 	X(plugin_new)       \
 	X(plugin_inspect)   \

@@ -19,6 +19,7 @@
 #include <jansson.h>
 
 #include "cli.h"
+#include "import_config.h"
 
 #define IMPORT_MAX (4u << 20) /* bytes of a config.json */
 #define NAME_MAX_BYTES 64
@@ -66,60 +67,58 @@ static const struct known {
 	  "a database is made smaller in small steps while it is used" },
 	{ "db", BOUNDED },
 	{ "packetstore", BOUNDED },
-	{ "listlimits", BOUNDED },
-	{ "cachettl", "nothing to set: an answer is new when what it tells of has changed" },
+	{ "listlimits", "" },
+	{ "cachettl", "" },
 	{ "observerscache", "nothing to set: an answer is new when what it tells of has changed" },
 	{ "analytics", INCREMENTAL },
 	{ "resolvedpath", INCREMENTAL },
 	{ "neighborgraph.maxagedays", "CoreScope did not use it; see retention.edges of storage" },
 	{ "neighborgraph", INCREMENTAL },
-	{ "nodeblacklist", PAGES },
-	{ "hiddennameprefixes", PAGES },
+	{ "nodeblacklist", "" },
+	{ "hiddennameprefixes", "" },
 	{ "defaultregion", PAGES },
-	{ "regions", PAGES },
-	{ "areas", PAGES },
-	{ "mapdefaults", PAGES },
-	{ "map", PAGES },
-	{ "tiles", PAGES },
-	{ "mapdarktileprovider", PAGES },
-	{ "branding", PAGES },
-	{ "theme", PAGES },
-	{ "themedark", PAGES },
-	{ "nodecolors", PAGES },
-	{ "typecolors", PAGES },
-	{ "home", PAGES },
-	{ "markerstroke", PAGES },
-	{ "roles", PAGES },
-	{ "timestamps", PAGES },
-	{ "healththresholds", PAGES },
+	{ "regions", "" },
+	{ "areas", "" },
+	{ "mapdefaults", "" },
+	{ "map", "" },
+	{ "tiles", "" },
+	{ "mapdarktileprovider", "" },
+	{ "branding", "" },
+	{ "theme", "" },
+	{ "themedark", "" },
+	{ "nodecolors", "" },
+	{ "typecolors", "" },
+	{ "home", "" },
+	{ "markerstroke", "" },
+	{ "roles", "" },
+	{ "timestamps", "" },
+	{ "healththresholds", "" },
 	{ "batterythresholds", PAGES },
-	{ "snrthresholds", PAGES },
-	{ "distthresholds", PAGES },
-	{ "limits", PAGES },
-	{ "externalurls", PAGES },
-	{ "maxhopdist", PAGES },
-	{ "perfslowms", PAGES },
-	{ "wsreconnectms", PAGES },
-	{ "cacheinvalidatems", PAGES },
-	{ "propagationbufferms", PAGES },
-	{ "livemapmaxnodes", PAGES },
+	{ "snrthresholds", "" },
+	{ "distthresholds", "" },
+	{ "limits", "" },
+	{ "externalurls", "" },
+	{ "maxhopdist", "" },
+	{ "perfslowms", "" },
+	{ "wsreconnectms", "" },
+	{ "cacheinvalidatems", "" },
+	{ "propagationbufferms", "" },
+	{ "livemapmaxnodes", "" },
+	{ "livemap.maxnodes", "" },
+	{ "livemap.propagationbufferms", "" },
 	{ "livemap", PAGES },
+	{ "customizer.disabledtabs", "" },
 	{ "customizer", PAGES },
-	{ "debugaffinity", PAGES },
-	{ "knownchannelsurl", "meshkern fetches nothing from elsewhere" },
+	{ "debugaffinity", "" },
+	{ "knownchannelsurl",
+	  "meshkern fetches nothing from elsewhere: see pages.known_channels of http" },
 	{ "https", "see tls of http" },
-};
-
-struct import {
-	const json_t *root;
-	char *dir;      /* of config.json, absolute */
-	uint32_t notes; /* comments about what could not be taken over as it was */
 };
 
 /* --------------------------------------------------------------- reading -- */
 
-static const json_t *
-find(const json_t *object, const char *key)
+const json_t *
+import_find(const json_t *object, const char *key)
 {
 	const char *name;
 	json_t *value;
@@ -137,23 +136,22 @@ find(const json_t *object, const char *key)
 	return NULL;
 }
 
-static const json_t *
-find_in(const struct import *im, const char *group, const char *key)
+const json_t *
+import_find_in(const struct import *im, const char *group, const char *key)
 {
-	return find(find(im->root, group), key);
+	return import_find(import_find(im->root, group), key);
 }
 
-/* NULL if it is absent, empty or no string. */
-static const char *
-text_of(const json_t *v)
+const char *
+import_text(const json_t *v)
 {
 	const char *s = json_string_value(v);
 
 	return s != NULL && s[0] != '\0' ? s : NULL;
 }
 
-static bool
-whole_of(const json_t *v, long *out)
+bool
+import_whole(const json_t *v, long *out)
 {
 	double d = json_number_value(v);
 
@@ -165,9 +163,8 @@ whole_of(const json_t *v, long *out)
 
 /* --------------------------------------------------------------- writing -- */
 
-/* In double quotes, whatever is in it. */
-static void
-put_quoted(const char *s)
+void
+import_put_quoted(const char *s)
 {
 	putchar('"');
 	for (; *s != '\0'; s++) {
@@ -181,37 +178,35 @@ put_quoted(const char *s)
 	putchar('"');
 }
 
-/* A line of comment; control characters cannot end it. */
-static void
-put_note(struct import *im, const char *indent, const char *what, const char *value)
+void
+import_put_note(struct import *im, const char *indent, const char *what, const char *value)
 {
 	im->notes++;
 	printf("%s# %s", indent, what);
 	if (value != NULL) {
 		fputs(": ", stdout);
-		put_quoted(value);
+		import_put_quoted(value);
 	}
 	putchar('\n');
 }
 
-static void
-put_text(const char *indent, const char *key, const char *value)
+void
+import_put_text(const char *indent, const char *key, const char *value)
 {
 	if (value == NULL)
 		return;
 	printf("%s%s: ", indent, key);
-	put_quoted(value);
+	import_put_quoted(value);
 	putchar('\n');
 }
 
-/* Strings that are not empty, as a list on one line; nothing for an empty one. */
-static void
-put_list(const char *indent, const char *key, const json_t *list)
+void
+import_put_list(const char *indent, const char *key, const json_t *list)
 {
 	bool first = true;
 
 	for (size_t i = 0; i < json_array_size(list); i++) {
-		const char *s = text_of(json_array_get(list, i));
+		const char *s = import_text(json_array_get(list, i));
 
 		if (s == NULL || s[strspn(s, " \t")] == '\0')
 			continue;
@@ -219,7 +214,7 @@ put_list(const char *indent, const char *key, const json_t *list)
 			printf("%s%s: [ ", indent, key);
 		else
 			fputs(", ", stdout);
-		put_quoted(s);
+		import_put_quoted(s);
 		first = false;
 	}
 	if (!first)
@@ -252,7 +247,7 @@ broker_is_good(const char *broker)
 static char *
 source_name(const json_t *sources, size_t at)
 {
-	const char *given = text_of(find(json_array_get(sources, at), "name"));
+	const char *given = import_text(import_find(json_array_get(sources, at), "name"));
 	char *name = given == NULL ? cli_format("source %zu", at + 1)
 				   : cli_format("%.*s", NAME_MAX_BYTES - 8, given);
 	bool taken = false;
@@ -261,7 +256,7 @@ source_name(const json_t *sources, size_t at)
 		if ((unsigned char)*c < ' ' || *c == 0x7f)
 			*c = '?';
 	for (size_t i = 0; i < at && given != NULL; i++) {
-		const char *other = text_of(find(json_array_get(sources, i), "name"));
+		const char *other = import_text(import_find(json_array_get(sources, i), "name"));
 
 		taken = taken || (other != NULL && strcmp(other, given) == 0);
 	}
@@ -299,8 +294,8 @@ unescape(char *s)
 static void
 put_broker(const json_t *source, const char *broker, const char *indent)
 {
-	const char *user = text_of(find(source, "username"));
-	const char *password = text_of(find(source, "password"));
+	const char *user = import_text(import_find(source, "username"));
+	const char *password = import_text(import_find(source, "password"));
 	const char *rest = strstr(broker, "://") + 3, *at = rest + strcspn(rest, "/");
 	char *credentials, *colon, *address;
 
@@ -318,9 +313,9 @@ put_broker(const json_t *source, const char *broker, const char *indent)
 		user = credentials;
 	if (password == NULL && colon != NULL && colon[0] != '\0')
 		password = colon;
-	put_text(indent, "broker", address);
-	put_text(indent, "username", user);
-	put_text(indent, "password", password);
+	import_put_text(indent, "broker", address);
+	import_put_text(indent, "username", user);
+	import_put_text(indent, "password", password);
 	free(address);
 	free(credentials);
 }
@@ -329,26 +324,27 @@ static void
 put_source(struct import *im, const json_t *sources, size_t at)
 {
 	const json_t *s = json_array_get(sources, at);
-	const char *broker = text_of(find(s, "broker")), *indent = "          ";
+	const char *broker = import_text(import_find(s, "broker")), *indent = "          ";
 	char *name = source_name(sources, at);
 	long seconds;
 
 	if (!broker_is_good(broker)) {
-		put_note(im, "        ", "a source without an address that can be used", name);
+		import_put_note(im, "        ", "a source without an address that can be used",
+				name);
 		free(name);
 		return;
 	}
 	fputs("        - name: ", stdout);
-	put_quoted(name);
+	import_put_quoted(name);
 	putchar('\n');
 	free(name);
 	put_broker(s, broker, indent);
-	put_list(indent, "topics", find(s, "topics"));
-	put_list(indent, "iata_filter", find(s, "iataFilter"));
-	put_text(indent, "region", text_of(find(s, "region")));
-	if (whole_of(find(s, "connectTimeoutSec"), &seconds) && seconds > 0)
+	import_put_list(indent, "topics", import_find(s, "topics"));
+	import_put_list(indent, "iata_filter", import_find(s, "iataFilter"));
+	import_put_text(indent, "region", import_text(import_find(s, "region")));
+	if (import_whole(import_find(s, "connectTimeoutSec"), &seconds) && seconds > 0)
 		printf("%sconnect_timeout: %lds\n", indent, seconds > 300 ? 300 : seconds);
-	if (json_is_false(find(s, "rejectUnauthorized")))
+	if (json_is_false(import_find(s, "rejectUnauthorized")))
 		printf("%stls: { verify: false }\n", indent);
 }
 
@@ -356,8 +352,8 @@ put_source(struct import *im, const json_t *sources, size_t at)
 static json_t *
 legacy_sources(const struct import *im)
 {
-	const char *broker = text_of(find_in(im, "mqtt", "broker"));
-	const char *topic = text_of(find_in(im, "mqtt", "topic"));
+	const char *broker = import_text(import_find_in(im, "mqtt", "broker"));
+	const char *topic = import_text(import_find_in(im, "mqtt", "topic"));
 	json_t *list = json_array(), *topics = json_array(), *source = json_object();
 
 	/* "meshcore/#" is what CoreScope adds; a broker that is given a topic twice sends twice. */
@@ -376,18 +372,19 @@ legacy_sources(const struct import *im)
 static void
 put_mqtt(struct import *im)
 {
-	const json_t *configured = find(im->root, "mqttSources");
+	const json_t *configured = import_find(im->root, "mqttSources");
 	json_t *legacy = json_array_size(configured) > 0 ? NULL : legacy_sources(im);
 	const json_t *sources = legacy == NULL ? configured : legacy;
 	bool any = false;
 
 	fputs("  mqtt:\n    enabled: true\n    config:\n", stdout);
-	put_list("      ", "iata_whitelist", find(im->root, "observerIATAWhitelist"));
-	put_list("      ", "observer_blacklist", find(im->root, "observerBlacklist"));
-	if (json_is_true(find_in(im, "clientRxCoverage", "enabled")))
+	import_put_list("      ", "iata_whitelist", import_find(im->root, "observerIATAWhitelist"));
+	import_put_list("      ", "observer_blacklist", import_find(im->root, "observerBlacklist"));
+	if (json_is_true(import_find_in(im, "clientRxCoverage", "enabled")))
 		fputs("      client_coverage: true\n", stdout);
 	for (size_t i = 0; i < json_array_size(sources); i++)
-		any = any || broker_is_good(text_of(find(json_array_get(sources, i), "broker")));
+		any = any || broker_is_good(
+				 import_text(import_find(json_array_get(sources, i), "broker")));
 	printf("      sources:%s\n", any ? "" : " []");
 	for (size_t i = 0; i < json_array_size(sources); i++)
 		put_source(im, sources, i);
@@ -408,23 +405,24 @@ key_is_good(const char *name, const char *hex)
 static void
 put_channel_keys(struct import *im)
 {
-	json_t *keys = (json_t *)(uintptr_t)find(im->root, "channelKeys"), *value;
+	json_t *keys = (json_t *)(uintptr_t)import_find(im->root, "channelKeys"), *value;
 	const char *name;
 	bool first = true;
 
 	json_object_foreach(keys, name, value)
 	{
-		const char *hex = text_of(value);
+		const char *hex = import_text(value);
 
 		if (!key_is_good(name, hex)) {
-			put_note(im, "      ", "channelKeys: no key of 32 or 64 hex digits", name);
+			import_put_note(im, "      ", "channelKeys: no key of 32 or 64 hex digits",
+					name);
 			continue;
 		}
 		if (first)
 			fputs("      channel_keys:\n", stdout);
 		first = false;
 		fputs("        - { name: ", stdout);
-		put_quoted(name);
+		import_put_quoted(name);
 		printf(", key: \"%s\" }\n", hex);
 	}
 }
@@ -432,16 +430,16 @@ put_channel_keys(struct import *im)
 static void
 put_channel_file(const struct import *im)
 {
-	const char *given = text_of(find(im->root, "channelKeysPath"));
+	const char *given = import_text(import_find(im->root, "channelKeysPath"));
 	char *path = path_of(im, given == NULL ? "channel-rainbow.json" : given);
 
 	if (given != NULL || access(path, R_OK) == 0)
-		put_text("      ", "channel_keys_file", path);
+		import_put_text("      ", "channel_keys_file", path);
 	free(path);
 }
 
-static bool
-point_is_good(const json_t *point)
+bool
+import_point(const json_t *point)
 {
 	double lat = json_number_value(json_array_get(point, 0));
 	double lon = json_number_value(json_array_get(point, 1));
@@ -450,10 +448,10 @@ point_is_good(const json_t *point)
 	       json_is_number(json_array_get(point, 1)) && fabs(lat) <= 90 && fabs(lon) <= 180;
 }
 
-static void
-put_polygon(const json_t *polygon)
+void
+import_put_polygon(const char *indent, const json_t *polygon)
 {
-	fputs("        polygon: [ ", stdout);
+	printf("%spolygon: [ ", indent);
 	for (size_t i = 0; i < json_array_size(polygon); i++) {
 		const json_t *p = json_array_get(polygon, i);
 
@@ -471,42 +469,44 @@ put_geo_filter(struct import *im)
 					       { "latMax", "lat_max" },
 					       { "lonMin", "lon_min" },
 					       { "lonMax", "lon_max" } };
-	const json_t *filter = find(im->root, "geo_filter"), *polygon = find(filter, "polygon");
-	const json_t *buffer = find(filter, "bufferKm");
+	const json_t *filter = import_find(im->root, "geo_filter"),
+		     *polygon = import_find(filter, "polygon");
+	const json_t *buffer = import_find(filter, "bufferKm");
 	double km = json_number_value(buffer);
 	bool good = json_array_size(polygon) >= 3, all = true;
 
 	for (size_t i = 0; i < json_array_size(polygon); i++)
-		good = good && point_is_good(json_array_get(polygon, i));
+		good = good && import_point(json_array_get(polygon, i));
 	for (size_t i = 0; i < 4; i++)
-		all = all && json_is_number(find(filter, box[i][0]));
+		all = all && json_is_number(import_find(filter, box[i][0]));
 	if (!good && !all) {
 		if (filter != NULL)
-			put_note(im, "      ", "geo_filter: neither three good corners nor a box",
-				 NULL);
+			import_put_note(im, "      ",
+					"geo_filter: neither three good corners nor a box", NULL);
 		return;
 	}
 	fputs("      geo_filter:\n", stdout);
 	if (good)
-		put_polygon(polygon);
+		import_put_polygon("        ", polygon);
 	if (km > 0 && km <= 20000)
 		printf("        buffer_km: %.9g\n", km);
 	for (size_t i = 0; i < 4 && all && !good; i++)
-		printf("        %s: %.9g\n", box[i][1], json_number_value(find(filter, box[i][0])));
+		printf("        %s: %.9g\n", box[i][1],
+		       json_number_value(import_find(filter, box[i][0])));
 }
 
 static void
 put_decode(struct import *im)
 {
-	const char *mode = text_of(find_in(im, "foreignAdverts", "mode"));
+	const char *mode = import_text(import_find_in(im, "foreignAdverts", "mode"));
 
 	fputs("  decode:\n    enabled: true\n    config:\n", stdout);
 	printf("      validate_signatures: %s\n",
-	       json_is_false(find(im->root, "validateSignatures")) ? "false" : "true");
+	       json_is_false(import_find(im->root, "validateSignatures")) ? "false" : "true");
 	put_channel_keys(im);
 	put_channel_file(im);
-	put_list("      ", "hash_channels", find(im->root, "hashChannels"));
-	put_list("      ", "hash_regions", find(im->root, "hashRegions"));
+	import_put_list("      ", "hash_channels", import_find(im->root, "hashChannels"));
+	import_put_list("      ", "hash_regions", import_find(im->root, "hashRegions"));
 	put_geo_filter(im);
 	if (mode != NULL && strncasecmp(mode + strspn(mode, " \t"), "drop", 4) == 0)
 		fputs("      foreign_adverts: drop\n", stdout);
@@ -518,7 +518,7 @@ static void
 put_days(const json_t *v, const char *key, long otherwise, bool negative_is_never)
 {
 	long days = 0;
-	bool given = whole_of(v, &days);
+	bool given = import_whole(v, &days);
 
 	if (given && days < 0 && negative_is_never)
 		days = 0;
@@ -530,39 +530,41 @@ put_days(const json_t *v, const char *key, long otherwise, bool negative_is_neve
 static void
 put_storage(const struct import *im, const char *database)
 {
-	const json_t *r = find(im->root, "retention");
+	const json_t *r = import_find(im->root, "retention");
 	long seconds;
 
 	fputs("  storage:\n    enabled: true\n    config:\n", stdout);
-	put_text("      ", "database", database);
-	if (whole_of(find_in(im, "metrics", "sampleIntervalSec"), &seconds) && seconds > 0)
+	import_put_text("      ", "database", database);
+	if (import_whole(import_find_in(im, "metrics", "sampleIntervalSec"), &seconds) &&
+	    seconds > 0)
 		printf("      metrics_interval: %lds\n", seconds > 86400 ? 86400 : seconds);
 	fputs("      retention:\n", stdout);
-	put_days(find(r, "nodeDays"), "nodes", 7, false);
-	put_days(find(r, "observerDays"), "observers", 14, true);
-	put_days(find(r, "packetDays"), "packets", 0, false);
-	put_days(find(r, "metricsDays"), "metrics", 30, false);
-	put_days(find(r, "clientRxDays"), "clients", 0, false);
-	put_days(find(im->root, "neighborEdgesMaxAgeDays"), "edges", 5, false);
+	put_days(import_find(r, "nodeDays"), "nodes", 7, false);
+	put_days(import_find(r, "observerDays"), "observers", 14, true);
+	put_days(import_find(r, "packetDays"), "packets", 0, false);
+	put_days(import_find(r, "metricsDays"), "metrics", 30, false);
+	put_days(import_find(r, "clientRxDays"), "clients", 0, false);
+	put_days(import_find(im->root, "neighborEdgesMaxAgeDays"), "edges", 5, false);
 }
 
 static void
 put_http(struct import *im)
 {
-	const char *key = text_of(find(im->root, "apiKey"));
+	const char *key = import_text(import_find(im->root, "apiKey"));
 	long port = 3000;
 
-	if (!whole_of(find(im->root, "port"), &port) || port < 1 || port > 65535)
+	if (!import_whole(import_find(im->root, "port"), &port) || port < 1 || port > 65535)
 		port = 3000;
 	fputs("  http:\n    enabled: true\n    config:\n", stdout);
 	printf("      listen: [ \"*:%ld\" ]\n", port);
 	if (key != NULL && strlen(key) < 16)
-		put_note(im, "      ", "apiKey: has less than 16 characters", NULL);
+		import_put_note(im, "      ", "apiKey: has less than 16 characters", NULL);
 	else
-		put_text("      ", "api_key", key);
-	put_list("      ", "cors", find(im->root, "corsAllowedOrigins"));
-	if (json_is_false(find_in(im, "compression", "gzip")))
+		import_put_text("      ", "api_key", key);
+	import_put_list("      ", "cors", import_find(im->root, "corsAllowedOrigins"));
+	if (json_is_false(import_find_in(im, "compression", "gzip")))
 		fputs("      gzip: false\n", stdout);
+	import_put_pages(im);
 }
 
 /* ----------------------------------------------------------- what is left -- */
@@ -609,7 +611,7 @@ put_rest(struct import *im, const json_t *object, const char *above)
 			put_rest(im, value, part);
 			free(part);
 		} else if (strncmp(name, "_comment", 8) != 0 && (why == NULL || why[0] != '\0')) {
-			put_note(im, "", why == NULL ? "not known" : why, key);
+			import_put_note(im, "", why == NULL ? "not known" : why, key);
 		}
 		free(key);
 	}
@@ -618,12 +620,12 @@ put_rest(struct import *im, const json_t *object, const char *above)
 static void
 put_all(struct import *im, const char *file)
 {
-	const char *given = text_of(find(im->root, "dbPath"));
+	const char *given = import_text(import_find(im->root, "dbPath"));
 	char *path = path_of(im, given == NULL ? "data/meshcore.db" : given);
 	char *slash = strrchr(path, '/');
 
 	printf("# Made by `meshkern import-config`. It may contain passwords: mode 0600.\n");
-	put_note(im, "", "From", file);
+	import_put_note(im, "", "From", file);
 	im->notes = 0;
 	fputs("meshkern: 1\n\n"
 	      "# The database stays where it is, and is copied before it is upgraded. What the "
@@ -631,11 +633,12 @@ put_all(struct import *im, const char *file)
 	      "# DB_PATH, MQTT_BROKER, MQTT_TOPIC and CHANNEL_KEYS_PATH said is not in here.\n",
 	      stdout);
 	*slash = '\0';
-	put_text("", "data_dir", path[0] == '\0' ? "/" : path);
+	import_put_text("", "data_dir", path[0] == '\0' ? "/" : path);
 	fputs("\nplugins:\n", stdout);
 	put_mqtt(im);
 	put_decode(im);
 	put_storage(im, slash[1] == '\0' ? "meshcore.db" : slash + 1);
+	fputs("  neighbors:\n    enabled: true\n  mbcap:\n    enabled: true\n", stdout);
 	put_http(im);
 	fputs("\n# What is not taken over:\n", stdout);
 	put_rest(im, im->root, "");
@@ -672,9 +675,11 @@ run_import_config(const struct cli *cli)
 		return status;
 	}
 	im.root = root;
+	im.file = strdup(real);
 	im.dir = dirname(real);
 	put_all(&im, file);
 	json_decref(root);
+	free((void *)(uintptr_t)im.file);
 	free(real);
 	return 0;
 }

@@ -13,6 +13,7 @@
 #include <meshkern/err.h>
 
 #include "acks.h"
+#include "area.h"
 #include "call.h"
 #include "items.h"
 
@@ -121,13 +122,38 @@ decode_create(const mk_host *host, void **self)
 	return MK_OK;
 }
 
+/* Whoever hides what is outside of it wants to know. */
+static void
+decode_publish_area(struct decode *d)
+{
+	mk_result r;
+	mk_writer w;
+
+	mk_writer_init(&w, MK_BODY_DEFAULT);
+	area_put(&w, &d->config.area);
+	r = mk_writer_end(&w);
+	if (r == MK_OK)
+		r = d->host->publish(d->host, "decode/area", w.data, (uint32_t)w.len, 0);
+	if (r != MK_OK)
+		decode_say(d, MK_LOG_WARN, "decode/area: %s", mk_result_text(r));
+	mk_writer_fini(&w);
+}
+
 /* Takes the options as they are now, or leaves everything as it was. */
 static mk_result
 decode_configure(struct decode *d)
 {
 	struct config c;
-	mk_err err;
-	mk_result r = config_read(&c, d->host, true, &err);
+	mk_err err = { 0 };
+	mk_result r = config_read(&c, d->host, true, &err), set = MK_ENOENT;
+
+	if (r == MK_OK) {
+		set = area_load(&c, d->host->dir(d->host, MK_DIR_STATE), &err);
+		if (set != MK_OK && set != MK_ENOENT) {
+			r = set;
+			config_fini(&c);
+		}
+	}
 
 	if (r != MK_OK) {
 		decode_say(d, MK_LOG_ERROR, "configuration: %s", err.text);
@@ -139,6 +165,12 @@ decode_configure(struct decode *d)
 	if (c.skipped > 0)
 		decode_say(d, MK_LOG_WARN, "channel_keys_file: entries that are no keys skipped=%u",
 			   c.skipped);
+	if (set == MK_OK)
+		decode_say(d, MK_LOG_INFO,
+			   "the area is the one that was set by decode/set_area, "
+			   "not that of geo_filter file=%s/" AREA_FILE,
+			   d->host->dir(d->host, MK_DIR_STATE));
+	decode_publish_area(d);
 	(void)d->host->gauge(d->host, "channel_keys", c.keys.count);
 	(void)d->host->gauge(d->host, "regions", c.regions.count);
 	return MK_OK;
@@ -326,6 +358,20 @@ decode_on_msg(void *self, const mk_msg *msg)
 	acks_flush(&d->acks);
 }
 
+static mk_result
+decode_set_area(struct decode *d, const mk_val *body, mk_err *err)
+{
+	mk_result r = area_save(d->host->dir(d->host, MK_DIR_STATE), body, err);
+
+	if (r == MK_OK) {
+		r = decode_configure(d);
+		if (r != MK_OK)
+			(void)mk_err_set(err, r, "it is saved but not in force, see the log");
+	}
+	area_put(&d->answer, &d->config.area);
+	return r;
+}
+
 void
 decode_on_call(void *self, const mk_call *call)
 {
@@ -335,7 +381,9 @@ decode_on_call(void *self, const mk_call *call)
 
 	mk_writer_reset(&d->answer);
 	r = mk_doc_open(&d->doc, call->body, call->body_len, NULL, err.text, sizeof(err.text));
-	if (r == MK_OK)
+	if (r == MK_OK && strcmp(call->name, "decode/set_area") == 0)
+		r = decode_set_area(d, mk_doc_root(&d->doc), &err);
+	else if (r == MK_OK)
 		r = call_packet(&d->config, mk_doc_root(&d->doc), &d->answer, &err);
 	mk_doc_close(&d->doc);
 	if (r == MK_OK)

@@ -21,6 +21,7 @@ static const mk_topic publishes[] = {
 	  .help = "what was heard, decoded" },
 	{ .name = "client/heard", .flags = MK_TOPIC_RELIABLE, .max_body = MK_BODY_MAX,
 	  .help = "whom phones heard" },
+	{ .name = "decode/area", .flags = MK_TOPIC_RETAINED, .help = "the area of this mesh" },
 	{ .name = NULL },
 };
 
@@ -28,6 +29,8 @@ static const mk_method methods[] = {
 	{ .name = "decode/packet",
 	  .help = "{raw: binary or hex, keys: {name: hex}} -> {header, transportCodes, path, json, "
 		  "raw, hash, anomaly}" },
+	{ .name = "decode/set_area",
+	  .help = "{polygon: [[lat, lon]...], buffer_km}, from now on in place of geo_filter" },
 	{ .name = NULL },
 };
 /* clang-format on */

@@ -52,7 +52,7 @@ plugin_reconfigure(void *self)
 static void
 plugin_stop(void *self)
 {
-	httpd_stop(((struct http *)self)->server);
+	http_stop(self);
 }
 
 static void
@@ -64,13 +64,10 @@ plugin_destroy(void *self)
 static mk_result
 plugin_check(const mk_host *config, char *why, uint32_t why_len)
 {
-	struct settings *settings;
 	mk_err err = { 0 };
-	mk_result rc = http_settings_read(config, &settings, &err);
+	mk_result rc = http_settings_check(config, &err);
 
-	if (rc == MK_OK)
-		http_settings_unref(settings);
-	else
+	if (rc != MK_OK)
 		(void)snprintf(why, why_len, "%s", err.text);
 	return rc;
 }
@@ -85,6 +82,7 @@ static const mk_topic subscribes[] = {
 	{ .name = "backfill/progress", .help = "jobs under way" },
 	{ .name = "storage/", .help = "whether the database is ready, and counters" },
 	{ .name = "mqtt/sources", .help = "brokers" },
+	{ .name = "decode/area", .help = "nodes outside of it are hidden" },
 	{ .name = NULL },
 };
 
@@ -94,7 +92,7 @@ static const mk_topic publishes[] = {
 	{ .name = NULL },
 };
 
-static const char *const capabilities[] = { "net", "core.control", NULL };
+static const char *const capabilities[] = { "net", "core.control", "storage.read", NULL };
 /* clang-format on */
 
 MK_EXPORT const mk_plugin_desc mk_plugin_v1 = {

@@ -11,27 +11,36 @@
 
 #include <meshkern/manifest.h>
 
+#include "read/read.h"
+
 #define RING_ENTRIES 16384u
 
-const char *const http_topics[] = {
-	"core/",     "packet/stored",     "node/changed", "observer/changed",
-	"snapshot/", "backfill/progress", "storage/",     "mqtt/sources",
-	NULL
-};
+const char *const http_topics[] = { "core/",        "packet/stored",
+				    "node/changed", "observer/changed",
+				    "snapshot/",    "backfill/progress",
+				    "storage/",     "mqtt/sources",
+				    "decode/area",  NULL };
 
 /* Topics whose last value is kept, and the part of the model that it is. */
 static const struct {
 	const char *topic;
 	uint32_t part;
 } http_kept[] = {
-	{ "snapshot/", MODEL_SNAPSHOTS },   { "core/plugins", MODEL_PLUGINS },
-	{ "core/stats", MODEL_STATS },      { "storage/state", MODEL_STORAGE },
-	{ "storage/stats", MODEL_STORAGE }, { "backfill/progress", MODEL_SNAPSHOTS },
+	{ "snapshot/", MODEL_SNAPSHOTS },
+	{ "core/plugins", MODEL_PLUGINS },
+	{ "core/stats", MODEL_STATS },
+	{ "storage/state", MODEL_STORAGE },
+	{ "storage/stats", MODEL_STORAGE },
+	{ "storage/backfills", MODEL_STORAGE },
+	{ "backfill/progress", MODEL_SNAPSHOTS },
 	{ "mqtt/sources", MODEL_MQTT },
+	{ "decode/area", MODEL_AREA },
 };
 
 static const struct route *const http_tables[] = { bus_routes,     health_routes, act_routes,
-						   metrics_routes, page_routes,   NULL };
+						   metrics_routes, page_routes,   config_routes,
+						   stats_routes,   perf_routes,   misc_routes,
+						   spec_routes,    admin_routes,  NULL };
 
 mk_result
 http_new(const mk_host *host, struct http **out)
@@ -42,6 +51,8 @@ http_new(const mk_host *host, struct http **out)
 		return MK_ENOMEM;
 	h->host = host;
 	h->started_us = host->now_us(host);
+	h->io.lock = (pthread_mutex_t)PTHREAD_MUTEX_INITIALIZER;
+	h->prunes.lock = (pthread_mutex_t)PTHREAD_MUTEX_INITIALIZER;
 	retained_init(&h->retained);
 	h->has_model = model_init(&h->model) == MK_OK;
 	if (!h->has_model) {
@@ -56,13 +67,35 @@ void
 http_free(struct http *h)
 {
 	httpd_free(h->server);
+	read_free(h->read);
+	http_settings_unref(h->settings);
 	ring_free(h->ring);
 	retained_fini(&h->retained);
 	for (uint32_t i = 0; i < HTTP_GAPS; i++)
 		event_unref(h->gaps[i]);
 	if (h->has_model)
 		model_fini(&h->model);
+	free((void *)(uintptr_t)h->area.points);
+	for (uint32_t i = 0; i < HTTP_PRUNES; i++)
+		free(h->prunes.at[i].nodes);
 	free(h);
+}
+
+static mk_result
+http_start_read(struct http *h, struct settings *settings, mk_err *err)
+{
+	struct read_config config = {
+		.host = h->host,
+		.model = &h->model,
+		.max_bytes = settings->memory_bytes,
+		.node_blacklist = settings->node_blacklist,
+		.observer_blacklist = settings->observer_blacklist,
+		.hidden_prefixes = settings->hidden_names,
+	};
+
+	h->settings = http_settings_ref(settings);
+	return read_new(&h->read, &config) == MK_OK ? MK_OK
+						    : mk_err_set(err, MK_ENOMEM, "out of memory");
 }
 
 mk_result
@@ -80,6 +113,8 @@ http_start(struct http *h)
 	mk_err err = { 0 };
 	mk_result rc = http_settings_read(h->host, &config.settings, &err);
 
+	if (rc == MK_OK)
+		rc = http_start_read(h, config.settings, &err);
 	if (rc == MK_OK) {
 		h->ring = config.ring = ring_new(RING_ENTRIES, config.settings->ring_bytes);
 		rc = h->ring == NULL ? mk_err_set(&err, MK_ENOMEM, "out of memory")
@@ -108,6 +143,8 @@ http_reconfigure(struct http *h)
 		return rc;
 	}
 	httpd_set_settings(h->server, settings);
+	model_write(&h->model);
+	model_write_end(&h->model, UINT32_MAX); /* any answer may be another now */
 	http_settings_unref(settings);
 	return MK_OK;
 }
@@ -152,6 +189,8 @@ http_keep(struct http *h, struct event *e)
 		*at = event_ref(e);
 	} else {
 		retained_put(&h->retained, e);
+		if (part == MODEL_AREA)
+			config_note_area(h, e);
 	}
 	model_write_end(&h->model, part);
 	if (strcmp(e->topic, "storage/state") == 0)
@@ -164,6 +203,7 @@ http_on_msg(struct http *h, const mk_msg *msg)
 	struct httpd_stats stats;
 	struct event *e;
 
+	read_on_msg(h->read, msg);
 	if ((msg->flags & MK_MSG_GAP) != 0) {
 		/* Clients see it in the sequence; a value with lost deltas is marked. */
 		model_write(&h->model);
@@ -208,6 +248,8 @@ http_on_timer(struct http *h)
 	const mk_host *host = h->host;
 	struct httpd_stats s;
 
+	health_tick(h);
+	read_on_timer(h->read);
 	httpd_get_stats(h->server, &s);
 	atomic_store(&h->rss_bytes, http_rss());
 	host->gauge(host, "connections", s.connections);
@@ -226,6 +268,13 @@ http_on_timer(struct http *h)
 	host->gauge(host, "ring_bytes", (int64_t)ring_bytes(h->ring));
 	host->gauge(host, "port", httpd_port(h->server, 0));
 	host->gauge(host, "values_refused", (int64_t)h->retained.refused);
+}
+
+void
+http_stop(struct http *h)
+{
+	read_stop(h->read);
+	httpd_stop(h->server);
 }
 
 const mk_val *

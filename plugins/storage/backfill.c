@@ -14,7 +14,9 @@
 #include <meshcore/frame.h>
 #include <meshcore/hex.h>
 
-#define TOTAL_OF_IDS(table) "SELECT ?1 - min(id) + 1 FROM " table
+#include "schema.h"
+
+#define TOTAL_OF_IDS(table) "SELECT COALESCE(?1 - min(id) + 1, 0) FROM " table
 
 #define TOTAL_COUNTED(table, condition)                                                    \
 	"WITH few AS (SELECT count(*) AS n FROM (SELECT 1 FROM " table " WHERE " condition \
@@ -136,14 +138,12 @@ static mk_result
 path_row(struct chunk *c, sqlite3_stmt *row, mk_err *err)
 {
 	char path[512];
-	mk_result rc;
 
 	if (!flag(row, 1))
 		return MK_OK;
 	path_text((const char *)sqlite3_column_text(row, 2), path, sizeof(path));
-	rc = db_run(c->db, err, "UPDATE observations SET path_json = ? WHERE id = ?", "si", path,
-		    sqlite3_column_int64(row, 0));
-	return rc == MK_EEXIST ? MK_OK : rc;
+	return job_spare(c, db_run(c->db, err, "UPDATE observations SET path_json = ? WHERE id = ?",
+				   "si", path, sqlite3_column_int64(row, 0)));
 }
 
 /* ------------------------------------------------------------------------- nodes -- */
@@ -228,19 +228,80 @@ advert_count_row(struct chunk *c, sqlite3_stmt *row, mk_err *err)
 	return rc;
 }
 
+/* The newest advert with a scope decides: the walk goes down, and whoever has one keeps it, also one
+ * that was heard since. */
+static mk_result
+scope_row(struct chunk *c, sqlite3_stmt *row, mk_err *err)
+{
+	int64_t id = -sqlite3_column_int64(row, 0);
+	mk_result rc;
+
+	if (!flag(row, 1))
+		return MK_OK;
+	rc = job_update(c,
+			"UPDATE nodes SET default_scope = t.scope_name FROM transmissions t "
+			"WHERE t.id = ?1 AND nodes.public_key = t.from_pubkey "
+			"AND nodes.default_scope IS NULL",
+			id, err);
+	if (rc == MK_OK && db_changes(c->db) > 0)
+		job_changed(c, "nodes", (const char *)sqlite3_column_text(row, 2));
+	if (rc == MK_OK)
+		rc = job_update(c,
+				"UPDATE inactive_nodes SET default_scope = t.scope_name "
+				"FROM transmissions t WHERE t.id = ?1 "
+				"AND inactive_nodes.public_key = t.from_pubkey "
+				"AND inactive_nodes.default_scope IS NULL",
+				id, err);
+	return rc;
+}
+
+/* ----------------------------------------------------------------------- indexes -- */
+
+/* SQLite builds an index in one statement, so this is the one step whose length is that of the
+ * table. It is a job all the same: one at a time, with everything that waits in between, announced
+ * before and measured after. */
+static mk_result
+index_run(struct chunk *c, mk_err *err)
+{
+	const struct schema_index *index = NULL;
+	mk_result rc = schema_find_index(c->db, c->def->index, &index, err);
+
+	if (rc == MK_OK && index != NULL)
+		rc = schema_add_index(c->db, index, err);
+	c->done = c->until;
+	c->finished = true;
+	return rc;
+}
+
 /* -------------------------------------------------------------------------- list -- */
 
 #define MAX_ID(table) "SELECT COALESCE(max(id), 0) FROM " table
 #define BETWEEN " id > ?1 AND id <= ?2 ORDER BY id"
-#define NODES(table)                                                     \
+#define NODES(name) NODES_OF(name), .table = name
+#define NODES_OF(table)                                                  \
 	.until_sql = "SELECT COALESCE(max(rowid), 0) FROM " table,       \
 	.total_sql = "SELECT count(*) FROM " table " WHERE rowid <= ?1", \
 	.select_sql = "SELECT rowid, public_key FROM " table             \
 		      " WHERE rowid > ?1 AND rowid <= ?2 ORDER BY rowid"
 
+#define INDEX_JOB(job, its)                                                   \
+	.name = job, .table = "observations", .index = its, .run = index_run, \
+	.until_sql = MAX_ID("observations"), .total_sql = "SELECT ?1"
+
 const struct job_def backfill_jobs[] = {
+	{ INDEX_JOB("mk_obs_tx_ts_idx_v1", "idx_observations_tx_ts") },
+	{
+	    INDEX_JOB("mk_obs_timestamp_idx_v1", "idx_observations_timestamp"),
+	    .markers = { "obs_timestamp_index_v1" },
+	},
+	{ INDEX_JOB("mk_obs_observer_idx_v1", "idx_observations_observer_idx") },
+	{
+	    INDEX_JOB("obs_observer_ts_idx_v1", "idx_observations_observer_idx_timestamp"),
+	    .markers = { "obs_observer_ts_idx_v1" },
+	},
 	{
 	    .name = "cleanup_legacy_null_hash_ts",
+	    .table = "transmissions",
 	    .markers = { "cleanup_legacy_null_hash_ts" },
 	    .trusted = true,
 	    .born = 1,
@@ -252,25 +313,36 @@ const struct job_def backfill_jobs[] = {
 	},
 	{
 	    .name = "tx_last_seen_backfill_v1",
+	    .table = "transmissions",
+	    .after = { "mk_obs_tx_ts_idx_v1" },
 	    .born = 1,
 	    .until_sql = MAX_ID("transmissions"),
 	    .total_sql = TOTAL_COUNTED("transmissions", "last_seen = 0"),
 	    .select_sql = "SELECT id FROM transmissions INDEXED BY idx_tx_last_seen_zero "
 			  "WHERE last_seen = 0 AND" BETWEEN,
+	    .verify_sql = "SELECT count(*) FROM transmissions INDEXED BY idx_tx_last_seen_zero "
+			  "WHERE last_seen = 0 AND id > ?1 AND id <= ?2 AND EXISTS (SELECT 1 "
+			  "FROM observations INDEXED BY idx_observations_tx_ts "
+			  "WHERE transmission_id = transmissions.id AND timestamp > 0)",
 	    .row = last_seen_row,
 	},
 	{
 	    .name = "mk_from_pubkey_v1",
+	    .table = "transmissions",
 	    .born = 1,
 	    .until_sql = MAX_ID("transmissions"),
 	    .total_sql = TOTAL_COUNTED("transmissions", "payload_type = 4"),
 	    .select_sql = "SELECT id, from_pubkey IS NULL FROM transmissions "
 			  "INDEXED BY idx_transmissions_payload_type "
 			  "WHERE payload_type = 4 AND" BETWEEN,
+	    .verify_sql = "SELECT count(*) FROM transmissions "
+			  "INDEXED BY idx_transmissions_payload_type WHERE payload_type = 4 "
+			  "AND id > ?1 AND id <= ?2 AND from_pubkey IS NULL",
 	    .row = from_pubkey_row,
 	},
 	{
 	    .name = "mk_channel_hash_v1",
+	    .table = "transmissions",
 	    .markers = { "channel_hash_v1", "channel_hash_casing_v1" },
 	    .born = 1,
 	    .until_sql = MAX_ID("transmissions"),
@@ -283,6 +355,7 @@ const struct job_def backfill_jobs[] = {
 	},
 	{
 	    .name = "mk_rehash_v1",
+	    .table = "transmissions",
 	    .born = 1,
 	    .until_sql = MAX_ID("transmissions"),
 	    .total_sql = TOTAL_OF_IDS("transmissions"),
@@ -299,12 +372,29 @@ const struct job_def backfill_jobs[] = {
 	{
 	    .name = "mk_advert_count_v1",
 	    .markers = { "advert_count_unique_v1" },
+	    .after = { "mk_from_pubkey_v1", "mk_rehash_v1", "mk_node_keys_v1" },
 	    .born = 1,
 	    NODES("nodes"),
 	    .row = advert_count_row,
 	},
 	{
+	    .name = "backfill_default_scope_v1",
+	    .table = "nodes",
+	    .markers = { "backfill_default_scope_v1" },
+	    .trusted = true,
+	    .newest_first = true,
+	    .after = { "mk_from_pubkey_v1", "mk_node_keys_v1" },
+	    .born = 1,
+	    .until_sql = MAX_ID("transmissions"),
+	    .total_sql = TOTAL_COUNTED("transmissions", "payload_type = 4"),
+	    .select_sql = "SELECT -id, COALESCE(scope_name, '') <> '', from_pubkey "
+			  "FROM transmissions INDEXED BY idx_transmissions_payload_type "
+			  "WHERE payload_type = 4 AND id < -?1 AND id <= ?2 ORDER BY id DESC",
+	    .row = scope_row,
+	},
+	{
 	    .name = "backfill_path_json_from_raw_hex_v1",
+	    .table = "observations",
 	    .markers = { "backfill_path_json_from_raw_hex_v1" },
 	    .trusted = true,
 	    .born = 1,
@@ -312,7 +402,24 @@ const struct job_def backfill_jobs[] = {
 	    .total_sql = TOTAL_OF_IDS("observations"),
 	    .select_sql = "SELECT id, COALESCE(path_json, '') = '' AND raw_hex <> '', raw_hex "
 			  "FROM observations WHERE" BETWEEN,
+	    .verify_sql = "SELECT count(*) FROM observations WHERE id > ?1 AND id <= ?2 "
+			  "AND COALESCE(path_json, '') = '' AND raw_hex <> ''",
 	    .row = path_row,
+	},
+	{
+	    .name = "mk_resolved_path_v1",
+	    .table = "observations",
+	    .resolves = true,
+	    .after = { "backfill_path_json_from_raw_hex_v1", "mk_node_keys_v1" },
+	    .born = 1,
+	    .until_sql = MAX_ID("observations"),
+	    .total_sql = TOTAL_OF_IDS("observations"),
+	    .select_sql =
+		"SELECT o.id, o.resolved_path IS NULL AND o.path_json <> '[]', "
+		"o.path_json, t.from_pubkey FROM observations o CROSS JOIN transmissions t "
+		"ON t.id = o.transmission_id WHERE o.id > ?1 AND o.id <= ?2 "
+		"ORDER BY o.id",
+	    .row = resolved_row,
 	},
 	{ .name = NULL },
 };

@@ -112,8 +112,15 @@ struct db_wal {
  * file empty. Never an error because of readers: `wal` (may be NULL) tells. Not within a
  * transaction. */
 mk_result db_checkpoint(struct db *db, bool truncate, struct db_wal *wal, mk_err *err);
-/* Pages of the log that no checkpoint has tried to bring into the database yet. */
-int64_t db_log_pages(const struct db *db);
+/* A checkpoint writes and syncs for tens of milliseconds, which the thread that writes rows is not to
+ * wait for. After this, commits and db_housekeep leave it to another thread, which calls
+ * db_checkpoint_apart when db_wants_checkpoint says so, and its result goes to db_checkpointed. Only
+ * if that does not keep up, and the log is four times its limit, a commit does it all the same. */
+void db_checkpoints_elsewhere(struct db *db);
+bool db_wants_checkpoint(const struct db *db, bool idle);
+/* On any thread, through a connection of its own. */
+mk_result db_checkpoint_apart(const char *path, struct db_wal *wal, mk_err *err);
+void db_checkpointed(struct db *db, const struct db_wal *wal);
 /* When to do so: call it when nothing else is to be done, and at least once a minute. It
  * checkpoints passively when the log has grown, and truncates after an hour, or when `idle` and the
  * log is long. *did says whether it did anything. */

@@ -23,6 +23,8 @@ struct db {
 	int log_limit; /* pages */
 	/* Of the log, as the last commit or checkpoint left it. */
 	int log_pages, log_done, log_tried;
+	bool elsewhere; /* another thread checkpoints */
+	bool log_fresh; /* it has done so since the last look */
 	uint64_t passive_us, truncated_us, truncate_tried_us, behind_since_us;
 };
 

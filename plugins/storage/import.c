@@ -249,10 +249,11 @@ import_backfill(struct import *im, mk_err *err)
 		.now_us = on_now_us, .wall_us = on_wall_us, .on_progress = on_job, .arg = im
 	};
 	struct jobs *jobs = NULL;
+	const char *name;
 	mk_result rc = jobs_new(&jobs, im->copy, &o, err);
 
-	while (rc == MK_OK && jobs_backfilling(jobs)) {
-		(void)jobs_run(jobs);
+	while (rc == MK_OK && (name = jobs_next(jobs)) != NULL) {
+		rc = jobs_step(jobs, name, JOBS_HOLD_MAX_US, NULL, err);
 		if (im->failed[0] != '\0')
 			rc = mk_err_set(err, MK_EIO, "%s", im->failed);
 		else if (import_is_cancelled(im))

@@ -1,10 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * The scheduler of jobs: see jobs.h. Owned by the plugin, on its thread.
- *
- * Backfills come first and one after the other, because later ones rely on earlier ones; then what
- * is due. Their positions are in mk_jobs and their states in _async_migrations, written in the same
- * transaction as the chunk.
+ * Which jobs there are, what can be said of them, and whose turn it is: see jobs.h. Owned by the
+ * plugin, on its thread.
  */
 #include "job_state.h"
 
@@ -13,23 +10,18 @@
 #include <string.h>
 
 #include "schema.h"
-#include "stamp.h"
 
 #define SECOND_US UINT64_C(1000000)
-#define DAY_S INT64_C(86400)
 #define FIRST_RETENTION_US (30 * SECOND_US) /* after the start has calmed down */
+#define RETRY_US (60 * SECOND_US)
 #define PAUSE_MIN_US UINT64_C(1000)
 #define PAUSE_MAX_US (1 * SECOND_US)
 #define PAUSE_PERCENT 75u
-#define RETRY_MIN_US (1 * SECOND_US)
-#define RETRY_MAX_US (60 * SECOND_US)
 #define IDLE_US (3600 * SECOND_US)
-/* So many pages of the log are checkpointed as a turn of their own, and not by a commit. */
-#define LOG_PAGES_MIN 64u
-#define LOG_PAGES_MAX 500u
-#define CHUNK_ROWS_MIN 8u
+#define FIRST_ROWS 64u
 
-static const char *const state_texts[] = { "waiting", "running", "done", "failed", "interrupted" };
+static const char *const state_texts[] = { "pending", "running", "done", "failed", "interrupted" };
+
 void
 jobs_defaults(struct jobs_options *o)
 {
@@ -42,111 +34,178 @@ jobs_defaults(struct jobs_options *o)
 	};
 }
 
-static uint64_t
-jobs_now(const struct jobs *jobs)
+/* ---------------------------------------------------------------------- telling -- */
+
+uint32_t
+jobs_index(const struct jobs *jobs, const char *name)
 {
-	return jobs->options.now_us(jobs->options.arg);
+	uint32_t i = 0;
+
+	while (i < jobs->count && strcmp(jobs->jobs[i].def->name, name) != 0)
+		i++;
+	return i;
 }
 
-/* ------------------------------------------------------------------ for the jobs -- */
-
-bool
-job_goes_on(struct chunk *c)
+/* NULL: none. */
+static struct job *
+jobs_find(struct jobs *jobs, const char *name)
 {
-	c->done++;
-	return c->rows_left-- > 1 && c->options->now_us(c->options->arg) < c->until_us;
+	uint32_t i = jobs_index(jobs, name);
+
+	return i < jobs->count && job_is_backfill(&jobs->jobs[i]) ? &jobs->jobs[i] : NULL;
 }
 
-mk_result
-job_update(struct chunk *c, const char *sql, int64_t id, mk_err *err)
+/* The first one that it relies on and that is not done, or "". */
+static const char *
+job_waits(const struct jobs *jobs, const struct job *job)
 {
-	mk_result rc = db_run(c->db, err, sql, "i", id);
+	for (size_t i = 0; i < JOB_AFTER && job->def->after[i] != NULL; i++) {
+		uint32_t other = jobs_index(jobs, job->def->after[i]);
 
-	return rc == MK_EEXIST ? MK_OK : rc;
+		if (other < jobs->count && jobs->jobs[other].state != JOB_DONE)
+			return job->def->after[i];
+	}
+	return "";
 }
-
-void
-job_changed(struct chunk *c, const char *table, const char *key)
-{
-	if (c->options->on_change != NULL && key != NULL)
-		c->options->on_change(c->options->arg, table, key);
-}
-
-/* ---------------------------------------------------------------------- progress -- */
 
 static void
-job_tell(struct jobs *jobs, struct job *job, uint64_t now_us)
+job_describe(const struct jobs *jobs, const struct job *job, struct job_progress *p)
 {
-	uint64_t spent_us = now_us - job->started_us;
-	struct job_progress p = {
+	uint64_t now_us = jobs_now(jobs);
+
+	*p = (struct job_progress){
 		.name = job->def->name,
+		.table = job->def->table == NULL ? "" : job->def->table,
+		.backfill = job_is_backfill(job),
+		.paused = job->paused,
+		.interruptible = job->def->index == NULL,
 		.state = job->state,
 		.state_text = state_texts[job->state],
 		.done = job->done,
 		.total = job->total,
-		.eta_s = -1,
+		.skipped = job->skipped,
+		.attempts = job->attempts,
+		.eta_s = job->state == JOB_DONE ? 0 : -1,
+		.held_us = job->held_us,
+		.waits = job_waits(jobs, job),
 		.error = job->error,
 	};
-
-	job->told_us = now_us;
-	if (jobs->options.on_progress == NULL)
-		return;
-	if (spent_us > 0)
-		p.rate = (double)job->run_done * 1e6 / (double)spent_us;
-	if (job->state == JOB_RUNNING && p.rate > 0 && job->total >= job->done)
-		p.eta_s = (int64_t)((double)(job->total - job->done) / p.rate + 0.5);
-	if (job->state == JOB_DONE)
-		p.eta_s = 0;
-	jobs->options.on_progress(jobs->options.arg, &p);
+	if (now_us > job->started_us)
+		p->rate = (double)job->run_done * 1e6 / (double)(now_us - job->started_us);
+	if (job->state == JOB_RUNNING && p->rate > 0 && job->total >= job->done)
+		p->eta_s = (int64_t)((double)(job->total - job->done) / p->rate + 0.5);
 }
 
-void
-jobs_report(struct jobs *jobs)
+static void
+job_tell(struct jobs *jobs, struct job *job)
 {
-	uint64_t now_us = jobs_now(jobs);
+	struct job_progress p;
 
-	for (uint32_t i = 0; i < jobs->count; i++) {
-		if (!jobs->jobs[i].silent)
-			job_tell(jobs, &jobs->jobs[i], now_us);
+	job->told_us = jobs_now(jobs);
+	job_describe(jobs, job, &p);
+	if (jobs->options.on_progress != NULL)
+		jobs->options.on_progress(jobs->options.arg, &p);
+}
+
+bool
+jobs_at(const struct jobs *jobs, uint32_t i, struct job_progress *out)
+{
+	for (uint32_t at = 0; at < jobs->count; at++) {
+		if (jobs->jobs[at].silent || i-- > 0)
+			continue;
+		job_describe(jobs, &jobs->jobs[at], out);
+		return true;
 	}
+	return false;
+}
+
+uint32_t
+jobs_open(const struct jobs *jobs)
+{
+	uint32_t count = 0;
+
+	for (uint32_t i = 0; i < jobs->count; i++)
+		count += job_is_backfill(&jobs->jobs[i]) && jobs->jobs[i].state != JOB_DONE;
+	return count;
+}
+
+/* ------------------------------------------------------------------------- life -- */
+
+struct job *
+jobs_add(struct jobs *jobs, const struct job_def *def)
+{
+	struct job *job = &jobs->jobs[jobs->count++];
+
+	*job = (struct job){ .def = def, .rows = FIRST_ROWS };
+	return job;
+}
+
+/* What this version knows and the one that upgraded the database did not. */
+static mk_result
+jobs_announce(struct jobs *jobs, mk_err *err)
+{
+	mk_result rc = db_begin(jobs->db, err);
+
+	if (rc == MK_OK)
+		rc = jobs_plan(jobs->db, err);
+	if (rc == MK_OK)
+		rc = db_commit(jobs->db, err);
+	if (rc != MK_OK)
+		db_rollback(jobs->db);
+	return rc;
+}
+
+static mk_result
+jobs_load(struct jobs *jobs, mk_err *err)
+{
+	mk_result rc = schema_get(jobs->db, "born", &jobs->born, err);
+	bool all = true;
+
+	if (rc == MK_ENOENT)
+		rc = MK_OK;
+	for (const struct job_def *d = backfill_jobs; d->name != NULL && rc == MK_OK; d++) {
+		struct job *job = jobs_add(jobs, d);
+
+		rc = job_load(jobs->db, job, jobs->born, err);
+		all = all && (job->known || job->state == JOB_DONE);
+	}
+	return rc == MK_OK && !all ? jobs_announce(jobs, err) : rc;
 }
 
 mk_result
 jobs_new(struct jobs **out, struct db *db, const struct jobs_options *options, mk_err *err)
 {
 	struct jobs *jobs = calloc(1, sizeof(*jobs));
-	int64_t born = 0;
 	mk_result rc;
 
 	if (jobs == NULL)
 		return mk_err_set(err, MK_ENOMEM, "out of memory");
 	jobs->db = db;
 	jobs->options = *options;
-	jobs->log_pages = LOG_PAGES_MAX;
-	rc = schema_get(db, "born", &born, err);
-	if (rc == MK_ENOENT)
-		rc = MK_OK;
-	for (const struct job_def *d = backfill_jobs; d->name != NULL && rc == MK_OK; d++) {
-		struct job *job = &jobs->jobs[jobs->count++];
-
-		job->def = d;
-		job->rows = JOBS_CHUNK_ROWS;
-		rc = job_load(jobs->db, job, born, err);
-	}
+	rc = jobs_load(jobs, err);
 	for (const struct job_def *d = retention_jobs; d->name != NULL && rc == MK_OK; d++) {
-		struct job *job = &jobs->jobs[jobs->count++];
+		struct job *job = jobs_add(jobs, d);
 
-		job->def = d;
-		job->rows = JOBS_CHUNK_ROWS;
 		job->silent = true;
 		job->due_us = jobs_now(jobs) + FIRST_RETENTION_US;
 	}
 	if (rc != MK_OK) {
-		free(jobs);
+		jobs_free(jobs);
 		return rc;
 	}
 	*out = jobs;
 	return MK_OK;
+}
+
+void
+jobs_free(struct jobs *jobs)
+{
+	if (jobs == NULL)
+		return;
+	for (uint32_t i = 0; i < jobs->count; i++)
+		job_defined_free(jobs->jobs[i].defined);
+	resolve_free(jobs->resolve);
+	free(jobs);
 }
 
 void
@@ -164,273 +223,193 @@ jobs_configure(struct jobs *jobs, const struct jobs_options *o)
 	mine->pause_percent = o->pause_percent;
 }
 
-/* ----------------------------------------------------------------------- a chunk -- */
-
-/* Fixes what will be looked at. */
-static mk_result
-job_begin(struct jobs *jobs, struct job *job, mk_err *err)
-{
-	const struct job_def *def = job->def;
-	mk_result rc = MK_OK;
-
-	job->cursor = job->until = job->done = job->total = 0;
-	if (def->until_sql != NULL)
-		rc = db_int(jobs->db, err, &job->until, def->until_sql, "");
-	if (rc == MK_OK && def->total_sql != NULL)
-		rc = db_int(jobs->db, err, &job->total, def->total_sql, "i", job->until);
-	if (rc == MK_OK && def->every_s == 0)
-		rc = db_run(
-		    jobs->db, err,
-		    "INSERT INTO _async_migrations (name, status) VALUES (?, 'pending_async') "
-		    "ON CONFLICT (name) DO UPDATE SET status = 'pending_async', error = NULL, "
-		    "started_at = datetime('now'), ended_at = NULL",
-		    "s", def->name);
-	return rc;
-}
-
-static mk_result
-chunk_rows(struct chunk *c, const struct job_def *def, mk_err *err)
-{
-	sqlite3_stmt *row;
-	mk_result rc = db_stmt(c->db, def->select_sql, &row, err);
-
-	/* Not every statement has all three. */
-	if (rc == MK_OK) {
-		(void)sqlite3_bind_int64(row, 1, c->cursor);
-		(void)sqlite3_bind_int64(row, 2, c->until);
-		(void)sqlite3_bind_text(row, 3, c->limit, -1, SQLITE_STATIC);
-	}
-	do {
-		int64_t id;
-
-		if (rc == MK_OK)
-			rc = db_step(c->db, row, err);
-		if (rc != MK_OK)
-			break;
-		id = sqlite3_column_int64(row, 0);
-		rc = def->row(c, row, err);
-		if (rc == MK_OK && !c->stay)
-			c->cursor = id;
-	} while (rc == MK_OK && !c->stay && job_goes_on(c));
-	c->finished = rc == MK_ENOENT;
-	sqlite3_reset(row);
-	return rc == MK_ENOENT ? MK_OK : rc;
-}
-
-static void
-chunk_limit(struct chunk *c, int64_t days)
-{
-	struct stamp stamp = { .seconds = 0 };
-
-	c->limit_s = (int64_t)(c->options->wall_us(c->options->arg) / SECOND_US) - days * DAY_S;
-	(void)snprintf(c->limit, sizeof(c->limit), "%s", stamp_text(&stamp, c->limit_s));
-	(void)snprintf(c->limit_space, sizeof(c->limit_space), "%.10s %.8s", c->limit,
-		       c->limit + 11);
-}
-
-/* Within a transaction. The job is changed only if that can be committed. */
-static mk_result
-job_chunk(struct jobs *jobs, struct job *job, uint64_t now_us, mk_err *err)
-{
-	const struct job_def *def = job->def;
-	struct job before = *job;
-	struct chunk c = {
-		.db = jobs->db,
-		.options = &jobs->options,
-		.until_us = now_us + JOBS_CHUNK_US,
-		.rows_left = job->rows,
-	};
-	mk_result rc = MK_OK;
-
-	if (!job->begun)
-		rc = job_begin(jobs, job, err);
-	c.cursor = job->cursor;
-	c.until = job->until;
-	if (rc == MK_OK && def->days != NULL)
-		chunk_limit(&c, def->days(&jobs->options));
-	if (rc == MK_OK)
-		rc = def->run != NULL ? def->run(&c, err) : chunk_rows(&c, def, err);
-	job->begun = true;
-	job->cursor = c.cursor;
-	job->done += c.done;
-	job->run_done += c.done;
-	job->state = c.finished ? JOB_DONE : JOB_RUNNING;
-	job->error[0] = '\0';
-	if (c.finished && job->total != 0)
-		job->total = job->done; /* what was expected is of no interest any more */
-	if (rc == MK_OK)
-		rc = job_save(jobs->db, job, err);
-	if (rc == MK_OK)
-		rc = db_commit(jobs->db, err);
-	if (rc != MK_OK)
-		*job = before;
-	return rc;
-}
-
-/* ---------------------------------------------------------------------- the turn -- */
-
-static bool
-job_is_on(const struct jobs *jobs, const struct job *job)
-{
-	if (job->def->every_s == 0)
-		return job->state == JOB_WAITING || job->state == JOB_RUNNING;
-	return job->def->days == NULL || job->def->days(&jobs->options) > 0;
-}
-
-/* The one whose turn it is; else NULL, and when there will be one. */
-static struct job *
-jobs_next(struct jobs *jobs, uint64_t now_us, uint64_t *wait_us)
-{
-	*wait_us = IDLE_US;
-	for (uint32_t i = 0; i < jobs->count; i++) {
-		struct job *job = &jobs->jobs[i];
-
-		if (!job_is_on(jobs, job))
-			continue;
-		if (job->due_us <= now_us)
-			return job;
-		if (job->due_us - now_us < *wait_us)
-			*wait_us = job->due_us - now_us;
-		/* The next backfill may rely on this one. */
-		if (job->def->every_s == 0)
-			return NULL;
-	}
-	return NULL;
-}
-
-/* Nothing of the chunk remains. What may get better is tried again, with growing pauses. */
-static void
-job_failed(struct jobs *jobs, struct job *job, uint64_t now_us, const mk_err *err)
-{
-	bool again = db_class(err->code) == DB_RETRY;
-
-	(void)snprintf(job->error, sizeof(job->error), "%s", err->text);
-	job->silent = false;
-	if (again) {
-		job->state = JOB_WAITING;
-		job->retry_us = job->retry_us == 0 ? RETRY_MIN_US : 2 * job->retry_us;
-		if (job->retry_us > RETRY_MAX_US)
-			job->retry_us = RETRY_MAX_US;
-		job->due_us = now_us + job->retry_us;
-	} else {
-		job->state = JOB_FAILED;
-		job->begun = false;
-		job->due_us = now_us + job->def->every_s * SECOND_US;
-		job_save_alone(jobs->db, job);
-	}
-	job_tell(jobs, job, now_us);
-}
-
-static void
-job_went_well(struct jobs *jobs, struct job *job, uint64_t now_us)
-{
-	const struct job_def *def = job->def;
-	bool done = job->state == JOB_DONE;
-
-	job->retry_us = 0;
-	if (job->run_done > 0)
-		job->silent = false;
-	if (!job->silent && (done || now_us - job->told_us >= SECOND_US))
-		job_tell(jobs, job, now_us);
-	if (done) {
-		job->begun = false;
-		job->due_us = now_us + def->every_s * SECOND_US;
-	}
-}
-
-static void
-job_turn(struct jobs *jobs, struct job *job, uint64_t now_us)
-{
-	mk_err err = { .code = MK_OK };
-	mk_result rc;
-
-	if (job->state != JOB_RUNNING) {
-		job->started_us = job->told_us = now_us;
-		job->run_done = 0;
-	}
-	rc = db_begin(jobs->db, &err);
-	if (rc == MK_OK)
-		rc = job_chunk(jobs, job, now_us, &err);
-	if (rc != MK_OK)
-		db_rollback(jobs->db);
-	jobs->chunks++;
-	if (rc != MK_OK)
-		job_failed(jobs, job, jobs_now(jobs), &err);
-	else
-		job_went_well(jobs, job, jobs_now(jobs));
-}
-
-/* How much is done in one turn follows from how long the last one took: a commit costs what its
- * pages cost on this disk, which nobody knows beforehand. */
-static void
-turn_fit(uint32_t *amount, uint32_t min, uint32_t max, uint64_t spent_us)
-{
-	if (spent_us > JOBS_TURN_US)
-		*amount = *amount / 2 > min ? *amount / 2 : min;
-	else if (spent_us < JOBS_TURN_US / 2)
-		*amount = *amount + *amount / 8 + 1 < max ? *amount + *amount / 8 + 1 : max;
-}
-
-uint64_t
-jobs_run(struct jobs *jobs)
-{
-	uint64_t now_us = jobs_now(jobs), wait_us, spent_us, percent;
-	bool log = db_log_pages(jobs->db) >= (int64_t)jobs->log_pages;
-	struct job *job = jobs_next(jobs, now_us, &wait_us);
-
-	if (job == NULL)
-		return wait_us;
-	/* What fails here is tried by the next commit, or reported by the next chunk. */
-	if (log)
-		(void)db_checkpoint(jobs->db, false, NULL, NULL);
-	else
-		job_turn(jobs, job, now_us);
-	spent_us = jobs_now(jobs) - now_us;
-	if (log)
-		turn_fit(&jobs->log_pages, LOG_PAGES_MIN, LOG_PAGES_MAX, spent_us);
-	else
-		turn_fit(&job->rows, CHUNK_ROWS_MIN, JOBS_CHUNK_ROWS, spent_us);
-	if (spent_us > jobs->longest_us)
-		jobs->longest_us = spent_us;
-	percent = jobs->options.pause_percent == 0 ? PAUSE_PERCENT : jobs->options.pause_percent;
-	percent = percent > 99 ? 99 : percent;
-	wait_us = spent_us * percent / (100 - percent);
-	if (wait_us < PAUSE_MIN_US)
-		return PAUSE_MIN_US;
-	return wait_us > PAUSE_MAX_US ? PAUSE_MAX_US : wait_us;
-}
-
-bool
-jobs_backfilling(const struct jobs *jobs)
-{
-	for (uint32_t i = 0; i < jobs->count; i++) {
-		if (jobs->jobs[i].def->every_s == 0 && jobs->jobs[i].state != JOB_DONE)
-			return true;
-	}
-	return false;
-}
-
 void
-jobs_stop(struct jobs *jobs)
+jobs_stop(struct jobs *jobs, uint64_t idle_us)
 {
 	uint64_t now_us = jobs_now(jobs);
 
 	for (uint32_t i = 0; i < jobs->count; i++) {
 		struct job *job = &jobs->jobs[i];
 
-		if (!job->begun || job->state == JOB_DONE || job->state == JOB_FAILED)
+		if (!job_is_backfill(job) || !job->begun || job->state == JOB_INTERRUPTED ||
+		    job->state == JOB_FAILED || (idle_us > 0 && now_us < job->asked_us + idle_us))
 			continue;
 		job->state = JOB_INTERRUPTED;
-		job_save_alone(jobs->db, job);
-		if (!job->silent)
-			job_tell(jobs, job, now_us);
+		/* What cannot be written: after the next start it is the same. */
+		(void)job_save_alone(jobs->db, job, NULL);
+		job_tell(jobs, job);
 	}
 }
 
-void
-jobs_free(struct jobs *jobs)
+/* -------------------------------------------------------------------- backfills -- */
+
+const char *
+jobs_next(const struct jobs *jobs)
 {
-	free(jobs);
+	for (uint32_t i = 0; i < jobs->count; i++) {
+		const struct job *job = &jobs->jobs[i];
+
+		if (job_is_backfill(job) && !job->paused && job->state != JOB_DONE &&
+		    job->state != JOB_FAILED && job_waits(jobs, job)[0] == '\0')
+			return job->def->name;
+	}
+	return NULL;
+}
+
+/* Nothing of the step remains. What may get better stays as it was, for whoever asked to ask again;
+ * the rest has failed. */
+static mk_result
+job_failed(struct jobs *jobs, struct job *job, const mk_err *err)
+{
+	bool again = db_class(err->code) == DB_RETRY;
+
+	(void)snprintf(job->error, sizeof(job->error), "%s", err->text);
+	job->silent = false;
+	if (!again) {
+		job->state = JOB_FAILED;
+		job->begun = false;
+		/* If that fails, too, it is in memory at least, and begins again at the next start. */
+		(void)job_save_alone(jobs->db, job, NULL);
+	}
+	job_tell(jobs, job);
+	return again ? err->code : MK_OK;
+}
+
+static void
+job_went_well(struct jobs *jobs, struct job *job)
+{
+	bool done = job->state == JOB_DONE;
+
+	if (job->run_done > 0 || job_is_backfill(job))
+		job->silent = false;
+	if (!job->silent && (done || jobs_now(jobs) - job->told_us >= SECOND_US))
+		job_tell(jobs, job);
+	if (done)
+		job->begun = false;
+}
+
+static mk_result
+job_ask(struct jobs *jobs, struct job *job, uint64_t hold_us, mk_err *err)
+{
+	const char *waits = job_waits(jobs, job);
+	mk_err why = { .text = "" };
+	uint64_t held_us;
+	mk_result rc;
+
+	job->asked_us = jobs_now(jobs);
+	if (job->state == JOB_DONE || job->state == JOB_FAILED)
+		return MK_OK;
+	if (job->paused)
+		return mk_err_set(err, MK_ESTATE, "%s is paused", job->def->name);
+	if (waits[0] != '\0')
+		return mk_err_set(err, MK_ESTATE, "%s waits for %s", job->def->name, waits);
+	rc = job_step(jobs, job, hold_us, &held_us, &why);
+	if (rc == MK_OK) {
+		job_went_well(jobs, job);
+		return MK_OK;
+	}
+	why.code = rc;
+	rc = job_failed(jobs, job, &why);
+	return rc == MK_OK ? MK_OK : mk_err_set(err, rc, "%s", why.text);
+}
+
+mk_result
+jobs_step(struct jobs *jobs, const char *name, uint64_t hold_us, struct job_progress *out,
+	  mk_err *err)
+{
+	struct job *job = jobs_find(jobs, name);
+	mk_result rc;
+
+	if (job == NULL)
+		return mk_err_set(err, MK_ENOENT, "no backfill is called \"%s\"", name);
+	hold_us = hold_us < JOBS_HOLD_MIN_US ? JOBS_HOLD_MIN_US : hold_us;
+	hold_us = hold_us > JOBS_HOLD_MAX_US ? JOBS_HOLD_MAX_US : hold_us;
+	rc = job_ask(jobs, job, hold_us, err);
+	if (out != NULL)
+		job_describe(jobs, job, out);
+	return rc;
+}
+
+mk_result
+jobs_control(struct jobs *jobs, const char *name, const char *what, mk_err *err)
+{
+	struct job *job = jobs_find(jobs, name), before;
+	mk_result rc;
+
+	if (job == NULL)
+		return mk_err_set(err, MK_ENOENT, "no backfill is called \"%s\"", name);
+	before = *job;
+	if (strcmp(what, "pause") == 0) {
+		job->paused = true;
+		if (job->state == JOB_RUNNING)
+			job->state = JOB_INTERRUPTED;
+	} else if (strcmp(what, "resume") == 0) {
+		job->paused = false;
+	} else if (strcmp(what, "retry") != 0) {
+		return mk_err_set(err, MK_EINVAL, "\"%s\" is none of pause, resume, retry", what);
+	} else if (job->state == JOB_FAILED || job->state == JOB_DONE) {
+		job->state = JOB_PENDING;
+		job->begun = job->silent = job->paused = false;
+		job->error[0] = '\0';
+		job->cursor = job->until = job->done = job->total = job->skipped = 0;
+	} else {
+		return mk_err_set(err, MK_ESTATE, "%s is %s, so there is nothing to retry", name,
+				  job->paused ? "paused" : state_texts[job->state]);
+	}
+	rc = job_save_alone(jobs->db, job, err);
+	if (rc != MK_OK)
+		*job = before;
+	else
+		job_tell(jobs, job);
+	return rc;
+}
+
+/* -------------------------------------------------------------------- retention -- */
+
+/* The one whose turn it is; else NULL, and when there will be one. */
+static struct job *
+jobs_due(struct jobs *jobs, uint64_t now_us, uint64_t *wait_us)
+{
+	*wait_us = IDLE_US;
+	for (uint32_t i = 0; i < jobs->count; i++) {
+		struct job *job = &jobs->jobs[i];
+
+		if (job_is_backfill(job) ||
+		    (job->def->days != NULL && job->def->days(&jobs->options) <= 0))
+			continue;
+		if (job->due_us <= now_us)
+			return job;
+		if (job->due_us - now_us < *wait_us)
+			*wait_us = job->due_us - now_us;
+	}
+	return NULL;
+}
+
+uint64_t
+jobs_run(struct jobs *jobs)
+{
+	uint64_t now_us = jobs_now(jobs), wait_us, held_us, percent;
+	struct job *job = jobs_due(jobs, now_us, &wait_us);
+	mk_err err = { .text = "" };
+
+	if (job == NULL)
+		return wait_us;
+	err.code = job_step(jobs, job, JOBS_HOLD_US, &held_us, &err);
+	if (err.code == MK_OK) {
+		job_went_well(jobs, job);
+		if (job->state == JOB_DONE)
+			job->due_us = now_us + job->def->every_s * SECOND_US;
+	} else if (job_failed(jobs, job, &err) == MK_OK) {
+		job->due_us = now_us + job->def->every_s * SECOND_US;
+	} else {
+		job->due_us = now_us + RETRY_US;
+	}
+	percent = jobs->options.pause_percent == 0 ? PAUSE_PERCENT : jobs->options.pause_percent;
+	percent = percent > 99 ? 99 : percent;
+	wait_us = held_us * percent / (100 - percent);
+	if (wait_us < PAUSE_MIN_US)
+		return PAUSE_MIN_US;
+	return wait_us > PAUSE_MAX_US ? PAUSE_MAX_US : wait_us;
 }
 
 uint64_t
@@ -440,7 +419,7 @@ jobs_longest_us(const struct jobs *jobs)
 }
 
 uint64_t
-jobs_chunks(const struct jobs *jobs)
+jobs_steps(const struct jobs *jobs)
 {
-	return jobs->chunks;
+	return jobs->steps;
 }

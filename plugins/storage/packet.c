@@ -24,7 +24,7 @@ struct packet { /* what the fields of an item come to */
 	const char *keys[ITEM_HOPS];
 	char raw[2 * ROWS_RAW_MAX + 1];
 	char path[ITEM_HOPS * 19 + 3];
-	char resolved_json[ITEM_HOPS * (KEY_CHARS + 3) + 3];
+	char resolved_json[RESOLVE_TEXT];
 
 	struct tx tx;
 	bool tx_new, obs_new;
@@ -185,27 +185,10 @@ packet_read(const struct item *it, struct packet *p, mk_err *err)
 static void
 packet_resolve(const struct rows *r, struct packet *p)
 {
-	char *json = p->resolved_json;
-
 	p->resolved =
 	    resolve_path(r->resolve, p->has_from ? p->from : NULL, p->hops, p->hop_count, p->keys);
-	if (!p->resolved)
-		return;
-	*json++ = '[';
-	for (uint32_t i = 0; i < p->hop_count; i++) {
-		if (i > 0)
-			*json++ = ',';
-		if (p->keys[i] == NULL) {
-			memcpy(json, "null", 4);
-			json += 4;
-			continue;
-		}
-		*json++ = '"';
-		memcpy(json, p->keys[i], KEY_CHARS);
-		json += KEY_CHARS;
-		*json++ = '"';
-	}
-	memcpy(json, "]", 2);
+	if (p->resolved)
+		resolve_text(p->keys, p->hop_count, p->resolved_json);
 }
 
 /* --------------------------------------------------------------- the rows -- */

@@ -28,10 +28,18 @@ static const mk_topic publishes[] = {
 	{ .name = "storage/state", .flags = MK_TOPIC_RELIABLE | MK_TOPIC_RETAINED,
 	  .help = "whether the database may be opened" },
 	{ .name = "storage/stats", .help = "counters" },
-	{ .name = "backfill/progress", .flags = MK_TOPIC_RELIABLE | MK_TOPIC_RETAINED,
-	  .help = "work on old rows" },
+	{ .name = "storage/backfills", .flags = MK_TOPIC_RELIABLE | MK_TOPIC_RETAINED,
+	  .help = "work on old rows that is to be done, or was" },
 	{ .name = "snapshot/", .flags = MK_TOPIC_RELIABLE | MK_TOPIC_RETAINED,
 	  .max_body = MK_BODY_MAX, .help = "those of the last run, at the start" },
+	{ .name = NULL },
+};
+
+static const mk_method methods[] = {
+	{ .name = "storage/step", .help = "one step of a backfill: name, hold_us" },
+	{ .name = "storage/backfill", .help = "name, do: pause, resume, retry" },
+	{ .name = "storage/forget", .help = "nodes are deleted: keys -> deleted" },
+	{ .name = "storage/define", .help = "a backfill for a table of the caller's own" },
 	{ .name = NULL },
 };
 
@@ -72,6 +80,8 @@ static const mk_option options[] = {
 	  .flags = MK_OPT_LIVE },
 	{ .name = "backup", .help = "copy an old database before it is upgraded",
 	  .type = MK_OPT_BOOL, .dflt = "true" },
+	{ .name = "guests", .help = "instances that may have tables of their own in the database",
+	  .type = MK_OPT_LIST, .max = 16, .flags = MK_OPT_LIVE },
 	{ .name = "retention", .help = "how long things are kept", .type = MK_OPT_GROUP,
 	  .sub = retention },
 	{ .name = NULL },
@@ -91,11 +101,13 @@ MK_EXPORT const mk_plugin_desc mk_plugin_v1 = {
 	.author = "The meshkern authors",
 	.subscribes = subscribes,
 	.publishes = publishes,
+	.methods = methods,
 	.options = options,
 	.capabilities = capabilities,
 	.create = service_create,
 	.start = service_start,
 	.on_msg = service_on_msg,
+	.on_call = service_on_call,
 	.on_timer = service_on_timer,
 	.reconfigure = service_reconfigure,
 	.stop = service_stop,

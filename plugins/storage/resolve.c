@@ -198,7 +198,7 @@ resolve_path(struct resolve *r, const uint8_t *from, const struct hop *hops, siz
 	     const char **keys)
 {
 	uint32_t tokens[ITEM_HOPS] = { 0 }, ids[ITEM_HOPS],
-	    n = count < ITEM_HOPS ? (uint32_t)count : ITEM_HOPS;
+		 n = count < ITEM_HOPS ? (uint32_t)count : ITEM_HOPS;
 	bool any = false;
 
 	for (uint32_t i = 0; i < n; i++) {
@@ -217,4 +217,24 @@ resolve_path(struct resolve *r, const uint8_t *from, const struct hop *hops, siz
 		any = any || keys[i] != NULL;
 	}
 	return any;
+}
+
+void
+resolve_text(const char *const *keys, size_t count, char json[RESOLVE_TEXT])
+{
+	*json++ = '[';
+	for (size_t i = 0; i < count; i++) {
+		if (i > 0)
+			*json++ = ',';
+		if (keys[i] == NULL) {
+			memcpy(json, "null", 4);
+			json += 4;
+			continue;
+		}
+		*json++ = '"';
+		memcpy(json, keys[i], KEY_CHARS);
+		json += KEY_CHARS;
+		*json++ = '"';
+	}
+	memcpy(json, "]", 2);
 }

@@ -35,5 +35,8 @@ struct hop { /* first bytes of a key */
  * found. Keys are borrowed for as long as `r` lives. */
 bool resolve_path(struct resolve *r, const uint8_t *from, const struct hop *hops, size_t count,
 		  const char **keys);
+/* As it is stored: ["KEY",null]. */
+#define RESOLVE_TEXT (ITEM_HOPS * (KEY_CHARS + 3) + 3)
+void resolve_text(const char *const *keys, size_t count, char json[RESOLVE_TEXT]);
 
 #endif

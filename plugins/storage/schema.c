@@ -11,6 +11,7 @@
 #include "schema_list.h"
 
 #define SQL_MAX 2048
+#define LARGE_ROWS 50000 /* an index over so many takes some tens of milliseconds */
 
 /* ------------------------------------------------------------- what is there -- */
 
@@ -149,7 +150,9 @@ missing_others(struct db *db, struct missing *m, mk_err *err)
 	bool hit = false;
 
 	for (const struct schema_index *i = schema_indexes; i->name != NULL && rc == MK_OK; i++) {
-		rc = object_differs(db, "index", i->name, i->sql, &hit, err);
+		hit = false;
+		if (!i->later)
+			rc = object_differs(db, "index", i->name, i->sql, &hit, err);
 		if (rc == MK_OK && hit)
 			missing_add(m, "index", i->name, NULL);
 	}
@@ -348,22 +351,59 @@ schema_add_tables(struct db *db, mk_err *err)
 	return rc;
 }
 
+/* By its ids, since counting would read all of it. */
+static mk_result
+table_is_large(struct db *db, const char *table, bool *large, mk_err *err)
+{
+	char sql[128];
+	sqlite3_stmt *row = NULL;
+	int rc;
+
+	(void)snprintf(sql, sizeof(sql), "SELECT COALESCE(max(rowid), 0) FROM %s", table);
+	rc = sqlite3_prepare_v2(db_handle(db), sql, -1, &row, NULL);
+	if (rc == SQLITE_OK)
+		rc = sqlite3_step(row);
+	if (rc == SQLITE_ROW)
+		*large = sqlite3_column_int64(row, 0) > LARGE_ROWS;
+	sqlite3_finalize(row);
+	return rc == SQLITE_ROW ? MK_OK : db_fail(db, rc, err);
+}
+
 mk_result
 schema_next_index(struct db *db, const struct schema_index **out, mk_err *err)
 {
 	for (const struct schema_index *i = schema_indexes; i->name != NULL; i++) {
-		bool differs = false;
+		bool differs = false, large = false;
 		mk_result rc = object_differs(db, "index", i->name, i->sql, &differs, err);
 
+		if (rc == MK_OK && differs && i->later)
+			rc = table_is_large(db, i->table, &large, err);
 		if (rc != MK_OK)
 			return rc;
-		if (differs) {
+		if (differs && !large) {
 			*out = i;
 			return MK_OK;
 		}
 	}
 	*out = NULL;
 	return MK_OK;
+}
+
+mk_result
+schema_find_index(struct db *db, const char *name, const struct schema_index **out, mk_err *err)
+{
+	const struct schema_index *i = schema_indexes;
+	bool differs = false;
+	mk_result rc;
+
+	while (i->name != NULL && strcmp(i->name, name) != 0)
+		i++;
+	if (i->name == NULL)
+		return mk_err_set(err, MK_EINVAL, "no index is called %s", name);
+	rc = object_differs(db, "index", i->name, i->sql, &differs, err);
+	if (rc == MK_OK)
+		*out = differs ? i : NULL;
+	return rc;
 }
 
 static mk_result
@@ -405,13 +445,6 @@ schema_finish(struct db *db, mk_err *err)
 
 	for (const char *const *m = schema_markers; *m != NULL && rc == MK_OK; m++)
 		rc = schema_mark(db, *m, err);
-	if (rc == MK_OK)
-		rc = db_run(db, err,
-			    "INSERT INTO _async_migrations (name, status, ended_at) "
-			    "VALUES ('obs_observer_ts_idx_v1', 'done', datetime('now')) "
-			    "ON CONFLICT (name) DO UPDATE SET status = 'done', error = NULL, "
-			    "ended_at = datetime('now') WHERE status <> 'done'",
-			    "");
 	return rc == MK_OK ? schema_set(db, "schema", SCHEMA_VERSION, err) : rc;
 }
 
@@ -437,7 +470,8 @@ schema_create(struct db *db, mk_err *err)
 	if (rc == MK_OK)
 		rc = db_exec(db,
 			     "INSERT INTO _async_migrations (name, status, ended_at) "
-			     "VALUES ('tx_last_seen_backfill_v1', 'done', datetime('now'))",
+			     "VALUES ('obs_observer_ts_idx_v1', 'done', datetime('now')), "
+			     "('tx_last_seen_backfill_v1', 'done', datetime('now'))",
 			     err);
 	/* There is nothing in it that a job of today would have to repair. */
 	return rc == MK_OK ? schema_set(db, "born", SCHEMA_VERSION, err) : rc;

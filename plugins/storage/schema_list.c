@@ -156,6 +156,10 @@ static const struct column mk_jobs[] = {
 	{ "name", "TEXT PRIMARY KEY" },
 	{ "cursor", "INTEGER NOT NULL DEFAULT 0" },
 	{ "until", "INTEGER NOT NULL DEFAULT 0" },
+	{ "skipped", "INTEGER NOT NULL DEFAULT 0" },
+	{ "attempts", "INTEGER NOT NULL DEFAULT 0" },
+	{ "paused", "INTEGER NOT NULL DEFAULT 0" },
+	{ "begun", "INTEGER NOT NULL DEFAULT 1" }, /* the position counts */
 	{ NULL, NULL },
 };
 
@@ -226,13 +230,17 @@ const struct table schema_tables[] = {
 
 const char schema_dedup_index[] = "idx_observations_dedup";
 
-#define INDEX(name, table, rest)                                    \
-	{                                                           \
-		name, table, "CREATE INDEX " name " ON " table rest \
-	}
-#define UNIQUE_INDEX(name, table, rest)                                    \
+#define INDEX(name, table, rest)                                           \
 	{                                                                  \
-		name, table, "CREATE UNIQUE INDEX " name " ON " table rest \
+		name, table, "CREATE INDEX " name " ON " table rest, false \
+	}
+#define UNIQUE_INDEX(name, table, rest)                                           \
+	{                                                                         \
+		name, table, "CREATE UNIQUE INDEX " name " ON " table rest, false \
+	}
+#define LATER_INDEX(name, table, rest)                                    \
+	{                                                                 \
+		name, table, "CREATE INDEX " name " ON " table rest, true \
 	}
 
 /* The unique one as soon as possible; merging what it forbids needs the first one. */
@@ -251,11 +259,11 @@ const struct schema_index schema_indexes[] = {
 	INDEX("idx_tx_channel_hash", "transmissions", "(channel_hash) WHERE payload_type = 5"),
 	INDEX("idx_tx_scope_name", "transmissions", "(scope_name) WHERE scope_name IS NOT NULL"),
 	INDEX("idx_tx_last_seen_zero", "transmissions", "(id) WHERE last_seen = 0"),
-	INDEX("idx_observations_observer_idx", "observations", "(observer_idx)"),
-	INDEX("idx_observations_timestamp", "observations", "(timestamp)"),
-	INDEX("idx_observations_tx_ts", "observations", "(transmission_id, timestamp)"),
-	INDEX("idx_observations_observer_idx_timestamp", "observations",
-	      "(observer_idx, timestamp)"),
+	LATER_INDEX("idx_observations_observer_idx", "observations", "(observer_idx)"),
+	LATER_INDEX("idx_observations_timestamp", "observations", "(timestamp)"),
+	LATER_INDEX("idx_observations_tx_ts", "observations", "(transmission_id, timestamp)"),
+	LATER_INDEX("idx_observations_observer_idx_timestamp", "observations",
+		    "(observer_idx, timestamp)"),
 	INDEX("idx_observer_metrics_timestamp", "observer_metrics", "(timestamp)"),
 	INDEX("idx_dropped_observer", "dropped_packets", "(observer_id)"),
 	INDEX("idx_dropped_node", "dropped_packets", "(node_pubkey)"),
@@ -264,7 +272,7 @@ const struct schema_index schema_indexes[] = {
 	      "(heard_key, heard_keylen, lat, lon)"),
 	INDEX("idx_client_recept_latlon", "client_receptions", "(lat, lon)"),
 	INDEX("idx_client_recept_rxat", "client_receptions", "(rx_at)"),
-	{ NULL, NULL, NULL },
+	{ NULL, NULL, NULL, false },
 };
 
 const char schema_view[] =
@@ -285,7 +293,6 @@ const char *const schema_dropped[] = { "idx_tx_last_seen", "idx_client_recept_rx
 const char *const schema_markers[] = {
 	"noise_floor_real_v1",
 	"node_telemetry_v1",
-	"obs_timestamp_index_v1",
 	"observer_metrics_v1",
 	"observer_metrics_ts_idx",
 	"observers_inactive_v1",
@@ -298,7 +305,6 @@ const char *const schema_markers[] = {
 	"scope_name_v1",
 	"nodes_default_scope_v1",
 	"observations_raw_hex_v1",
-	"obs_observer_ts_idx_v1",
 	NULL,
 };
 
@@ -308,5 +314,7 @@ const char *const schema_job_markers[] = {
 	"channel_hash_casing_v1",
 	"cleanup_legacy_null_hash_ts",
 	"backfill_path_json_from_raw_hex_v1",
+	"obs_timestamp_index_v1",
+	"obs_observer_ts_idx_v1",
 	NULL,
 };

@@ -8,9 +8,7 @@
 #include "apply.h"
 
 #define SECOND_US 1000000u
-#define SEND_US 5000u          /* until the bus is asked again whether it takes more */
-#define JOBS_AFTER_US 5000u    /* until jobs ask again whether a transaction is open */
-#define JOBS_STARVE_US 500000u /* then they get a chunk in between */
+#define SEND_US 5000u /* until the bus is asked again whether it takes more */
 #define CONGESTED_BYTES (4u << 20)
 
 static void
@@ -51,6 +49,12 @@ service_on_sync(void *arg)
 	service_look_at_sync(arg);
 }
 
+static void
+service_on_log(void *arg)
+{
+	service_look_at_log(arg);
+}
+
 mk_result
 service_create(const mk_host *host, void **self)
 {
@@ -69,7 +73,8 @@ service_create(const mk_host *host, void **self)
 	(void)pthread_cond_init(&s->upgrade.wake, NULL);
 	mk_writer_init(&s->body, EVENTS_MAX_BODY);
 	batch_init(&s->batch, host, &s->stats);
-	sync_init(&s->sync, host, service_on_sync, s);
+	sync_init(&s->sync, host, "sync", sync_disk, service_on_sync, s);
+	sync_init(&s->log, host, "checkpoint", sync_log, service_on_log, s);
 	*self = s;
 	return MK_OK;
 }
@@ -105,6 +110,7 @@ service_settle(struct service *s)
 	bool through;
 
 	service_sync(s);
+	service_checkpoint(s, false);
 	through = batch_settle(&s->batch);
 	if (!through)
 		s->host->timer(s->host, TIMER_SEND, SEND_US, 0);
@@ -112,7 +118,7 @@ service_settle(struct service *s)
 	service_hold(s);
 }
 
-static void
+void
 service_commit(struct service *s, bool snapshots)
 {
 	mk_err err = { 0 };
@@ -123,9 +129,10 @@ service_commit(struct service *s, bool snapshots)
 		service_wait(s, &err);
 	}
 	service_settle(s);
+	service_step(s);
 }
 
-static bool
+bool
 service_takes(const struct service *s)
 {
 	return s->state == SERVICE_READY || s->state == SERVICE_SETTLING;
@@ -199,50 +206,6 @@ service_retry(struct service *s)
 	service_settle(s);
 }
 
-static void
-service_tell_changes(struct service *s)
-{
-	mk_err err = { 0 };
-
-	for (uint32_t i = 0; i < s->change_count; i++)
-		if (batch_changed(&s->batch, s->changes[i].table, s->changes[i].key, &err) != MK_OK)
-			batch_complain(&s->batch, "a change by a job is not told: %s", err.text);
-	s->change_count = 0;
-	service_settle(s);
-}
-
-/* Jobs run in the pauses; if there are none, they get one. */
-static void
-service_run_jobs(struct service *s)
-{
-	uint64_t now = s->host->now_us(s->host), chunks, after;
-
-	if (!service_takes(s))
-		return;
-	if (batch_is_open(&s->batch)) {
-		if (s->busy_since_us == 0)
-			s->busy_since_us = now;
-		if (now - s->busy_since_us < JOBS_STARVE_US) {
-			s->host->timer(s->host, TIMER_JOBS, JOBS_AFTER_US, 0);
-			return;
-		}
-		service_commit(s, false);
-		if (!service_takes(s))
-			return;
-	}
-	chunks = jobs_chunks(s->jobs);
-	after = jobs_run(s->jobs);
-	if (jobs_chunks(s->jobs) != chunks) {
-		stats_time(&s->stats, STATS_jobs,
-			   s->busy_since_us == 0 ? 0 : now - s->busy_since_us,
-			   s->host->now_us(s->host) - now);
-		rows_forget_txs(&s->batch.rows);
-	}
-	s->busy_since_us = 0;
-	s->host->timer(s->host, TIMER_JOBS, after, 0);
-	service_tell_changes(s);
-}
-
 /* A database that has no such snapshot yet, CoreScope's for example, knows something all the same. */
 static mk_result
 service_seed(struct service *s, mk_err *err)
@@ -309,8 +272,9 @@ service_housekeep(struct service *s)
 	if (batch_close_holes(&s->batch))
 		service_commit(s, false);
 	service_settle(s);
-	if (!service_takes(s) || busy) /* commits checkpoint by themselves */
+	if (!service_takes(s) || busy) /* commits see to the log */
 		return;
+	service_checkpoint(s, true);
 	rc = db_housekeep(s->opened.db, s->host->now_us(s->host), idle, &did, &wal, &err);
 	if (rc != MK_OK)
 		batch_complain(&s->batch, "checkpoint: %s", err.text);
@@ -351,7 +315,9 @@ service_on_timer(void *self, uint32_t id)
 	default:
 		service_look_at_upgrade(s);
 		service_look_at_sync(s);
+		service_look_at_log(s);
 		service_housekeep(s);
+		service_look_at_jobs(s);
 		service_tell(s);
 		break;
 	}
@@ -384,6 +350,7 @@ service_stop(void *self)
 	pthread_cond_signal(&s->upgrade.wake);
 	pthread_mutex_unlock(&s->upgrade.lock);
 	sync_stop(&s->sync);
+	sync_stop(&s->log);
 	if (s->upgrade.running)
 		return; /* the database is still the thread's */
 	if (service_takes(s)) {
@@ -393,7 +360,7 @@ service_stop(void *self)
 		(void)batch_settle(&s->batch);
 	}
 	if (s->jobs != NULL)
-		jobs_stop(s->jobs);
+		jobs_stop(s->jobs, 0);
 	service_tell(s);
 }
 
@@ -406,6 +373,7 @@ service_destroy(void *self)
 	batch_fini(&s->batch);
 	mk_writer_fini(&s->body);
 	sync_fini(&s->sync);
+	sync_fini(&s->log);
 	pthread_cond_destroy(&s->upgrade.wake);
 	pthread_mutex_destroy(&s->upgrade.lock);
 	free(s->changes);

@@ -25,14 +25,12 @@
 
 enum service_state { SERVICE_OPENING, SERVICE_SETTLING, SERVICE_READY, SERVICE_WAITING };
 
-#define SERVICE_JOBS 32u
 #define SERVICE_CHANGES 4096u
 
-struct service_job { /* as backfill/progress tells it */
-	char name[48], error[160];
-	const char *state;
-	int64_t done, total, eta_s;
-	double rate;
+struct service_step { /* of a backfill, asked for and not done yet */
+	bool open;
+	char name[80];
+	uint64_t id, hold_us, came_us;
 };
 
 struct service_change {
@@ -69,16 +67,18 @@ struct service {
 	uint64_t database_epoch;
 
 	bool state_due, jobs_due; /* to be published when the bus takes it */
-	struct service_job job_list[SERVICE_JOBS];
-	uint32_t job_count;
+	struct service_step step;
+	uint64_t step_us,
+	    step_messages;              /* the last time that one was asked for; messages by then */
+	bool unasked;                   /* there is work, and nobody asks for steps */
 	struct service_change *changes; /* by jobs, to be told */
 	uint32_t change_count, snapshots_at, seeds_at;
 	uint64_t counted[64]; /* counters as the host has them */
 	uint64_t messages, messages_before;
 
 	struct service_upgrade upgrade;
-	struct sync sync;
-	bool sync_failed; /* only a complete checkpoint brings the commits to the disk now */
+	struct sync sync, log; /* to the disk; into the database */
+	bool sync_failed;      /* only a complete checkpoint brings the commits to the disk now */
 	/* options */
 	char path[4096];
 	struct db_options db_options;
@@ -90,6 +90,7 @@ struct service {
 mk_result service_create(const mk_host *host, void **self);
 mk_result service_start(void *self);
 void service_on_msg(void *self, const mk_msg *msg);
+void service_on_call(void *self, const mk_call *call);
 void service_on_timer(void *self, uint32_t id);
 mk_result service_reconfigure(void *self);
 void service_stop(void *self);
@@ -128,11 +129,28 @@ void service_look_at_sync(struct service *s);
 mk_result service_sync_again(struct service *s, mk_err *err);
 /* The last commits, now. */
 void service_sync_last(struct service *s);
+/* The log, into the database, if there is enough of it; and is that over? */
+void service_checkpoint(struct service *s, bool idle);
+void service_look_at_log(struct service *s);
+
 /* service.c: after whatever may have committed or told something. */
 void service_settle(struct service *s);
+void service_commit(struct service *s, bool snapshots);
+bool service_takes(const struct service *s);
+
+/* service_jobs.c: retention; the step that was asked for, outside of transactions; each second. */
+void service_run_jobs(struct service *s);
+void service_step(struct service *s);
+void service_look_at_jobs(struct service *s);
+void service_tell_jobs(struct service *s);
+void service_on_progress(void *arg, const struct job_progress *p);
+
+/* forget.c: the method storage/forget, {keys: [public key]}: these nodes are deleted. */
+mk_result service_forget(struct service *s, const mk_val *body, int64_t *deleted, mk_err *err);
 
 /* service_tell.c: what the bus is told every second. */
 void service_tell(struct service *s);
-void service_on_progress(void *arg, const struct job_progress *p);
+/* What was written to s->body. */
+bool service_publish(struct service *s, const char *topic);
 
 #endif

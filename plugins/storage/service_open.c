@@ -60,7 +60,7 @@ void
 service_close(struct service *s)
 {
 	if (s->jobs != NULL)
-		jobs_stop(s->jobs);
+		jobs_stop(s->jobs, 0);
 	jobs_free(s->jobs);
 	s->jobs = NULL;
 	batch_detach(&s->batch);
@@ -243,6 +243,7 @@ service_attach(struct service *s, mk_err *err)
 	s->jobs_options.on_change = service_on_change;
 	s->jobs_options.arg = s;
 	rc = batch_attach(&s->batch, s->opened.db, s->bucket_s, err);
+	s->jobs_options.resolve = s->batch.rows.resolve;
 	if (rc == MK_OK)
 		rc = jobs_new(&s->jobs, s->opened.db, &s->jobs_options, err);
 	if (rc == MK_OK && s->batch.failed)
@@ -286,7 +287,9 @@ service_is_open(struct service *s)
 		return;
 	}
 	s->database_epoch = s->host->wall_us(s->host);
-	jobs_report(s->jobs);
+	db_checkpoints_elsewhere(s->opened.db);
+	s->step_us = s->host->now_us(s->host);
+	s->jobs_due = true;
 	service_goes_on(s);
 }
 

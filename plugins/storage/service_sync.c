@@ -80,3 +80,28 @@ service_sync_last(struct service *s)
 	else
 		s->host->log(s->host, MK_LOG_WARN, err.text);
 }
+
+void
+service_checkpoint(struct service *s, bool idle)
+{
+	if (s->log.running || s->stopped || s->opened.db == NULL || !service_takes(s) ||
+	    !db_wants_checkpoint(s->opened.db, idle))
+		return;
+	sync_begin(&s->log, db_path(s->opened.db));
+	if (!s->log.started)
+		service_look_at_log(s); /* there was no thread for it */
+}
+
+void
+service_look_at_log(struct service *s)
+{
+	mk_err err = { 0 };
+	mk_result rc;
+
+	if (!sync_is_over(&s->log, &rc, &err) || s->stopped || s->opened.db == NULL)
+		return;
+	if (rc == MK_OK)
+		db_checkpointed(s->opened.db, &s->log.wal);
+	else
+		batch_complain(&s->batch, "checkpoint: %s", err.text);
+}

@@ -25,10 +25,25 @@ sync_file(const char *database, mk_err *err)
 	return rc;
 }
 
-void
-sync_init(struct sync *s, const mk_host *host, void (*on_done)(void *), void *arg)
+mk_result
+sync_disk(struct sync *s, mk_err *err)
 {
-	*s = (struct sync){ .host = host, .on_done = on_done, .arg = arg };
+	return sync_file(s->path, err);
+}
+
+mk_result
+sync_log(struct sync *s, mk_err *err)
+{
+	return db_checkpoint_apart(s->path, &s->wal, err);
+}
+
+void
+sync_init(struct sync *s, const mk_host *host, const char *name,
+	  mk_result (*work)(struct sync *, mk_err *), void (*on_done)(void *), void *arg)
+{
+	*s = (struct sync){
+		.host = host, .name = name, .work = work, .on_done = on_done, .arg = arg
+	};
 	(void)pthread_mutex_init(&s->lock, NULL);
 	(void)pthread_cond_init(&s->wake, NULL);
 }
@@ -56,7 +71,7 @@ sync_run(void *arg)
 		}
 		s->asked = false;
 		pthread_mutex_unlock(&s->lock);
-		rc = sync_file(s->path, &err); /* the path stays while a round is under way */
+		rc = s->work(s, &err); /* the path stays while a round is under way */
 		pthread_mutex_lock(&s->lock);
 		s->result = rc;
 		s->err = err;
@@ -73,7 +88,7 @@ void
 sync_begin(struct sync *s, const char *database)
 {
 	if (!s->started && !s->over)
-		s->started = s->host->spawn(s->host, "sync", sync_run, s) == MK_OK;
+		s->started = s->host->spawn(s->host, s->name, sync_run, s) == MK_OK;
 	s->running = true;
 	s->began_us = s->host->now_us(s->host);
 	pthread_mutex_lock(&s->lock);
@@ -83,7 +98,7 @@ sync_begin(struct sync *s, const char *database)
 	pthread_mutex_unlock(&s->lock);
 	if (s->started)
 		return;
-	s->result = sync_file(s->path, &s->err);
+	s->result = s->work(s, &s->err);
 	s->done = true;
 }
 

@@ -29,9 +29,14 @@
 #include <meshkern/err.h>
 #include <meshkern/plugin.h>
 
+#include "db.h"
+
+/* A helper thread that does one thing again and again, when it is asked to. */
 struct sync {
 	const mk_host *host;
-	void (*on_done)(void *); /* posted to the plugin's thread */
+	const char *name;
+	mk_result (*work)(struct sync *s, mk_err *err); /* on the thread, with s->path */
+	void (*on_done)(void *);                        /* posted to the plugin's thread */
 	void *arg;
 	/* The plugin's thread: */
 	bool running, started; /* a round is under way; the thread is there */
@@ -43,16 +48,21 @@ struct sync {
 	mk_result result;
 	mk_err err;
 	char path[4096];
+	struct db_wal wal; /* sync_log's, to be read when the round is over */
 };
 
-void sync_init(struct sync *s, const mk_host *host, void (*on_done)(void *), void *arg);
+void sync_init(struct sync *s, const mk_host *host, const char *name,
+	       mk_result (*work)(struct sync *, mk_err *), void (*on_done)(void *), void *arg);
 void sync_fini(struct sync *s); /* the thread has been joined */
-/* A sync that begins now; ask only when none is running. Without a thread it happens at once. */
+/* A round that begins now; ask only when none is running. Without a thread it happens at once. */
 void sync_begin(struct sync *s, const char *database);
 /* True, once, when the round is over: with its result. */
 bool sync_is_over(struct sync *s, mk_result *result, mk_err *err);
 /* The thread ends as soon as the disk lets it. */
 void sync_stop(struct sync *s);
+/* The two works: bring the log to the disk; bring it into the database. */
+mk_result sync_disk(struct sync *s, mk_err *err);
+mk_result sync_log(struct sync *s, mk_err *err);
 /* On the calling thread. */
 mk_result sync_file(const char *database, mk_err *err);
 

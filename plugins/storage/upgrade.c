@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "backup.h"
+#include "jobs.h"
 #include "schema.h"
 
 #define BACKUPS_A_DAY 100
@@ -239,6 +240,8 @@ step_end(struct upgrade *u, mk_err *err)
 
 	if (rc == MK_OK)
 		rc = schema_add_view(u->db, err);
+	if (rc == MK_OK)
+		rc = jobs_plan(u->db, err);
 	return rc == MK_OK ? schema_finish(u->db, err) : rc;
 }
 

@@ -344,7 +344,7 @@ rebuild(const char *path)
 	    mbcap_init(&l.mbcap, &nodes, 7 * 86400) != MK_OK)
 		abort();
 	people(&nodes);
-	if (history_start(&h, &host, path, 0, loop_on_chunk, &l) != MK_OK)
+	if (history_start(&h, &host, path, 0, false, loop_on_chunk, &l) != MK_OK)
 		abort();
 	while (!l.ended) {
 		void (*fn)(void *);

@@ -10,7 +10,7 @@ import unittest
 
 import daemon
 
-PLUGINS = ("mqtt", "decode", "storage", "http")
+PLUGINS = ("mqtt", "decode", "storage", "neighbors", "mbcap", "http")
 
 FULL = {
     "_comment": "everything that has a meaning here, and some that has not",
@@ -33,7 +33,16 @@ FULL = {
                   "clientRxDays": 10, "soon": 1},
     "neighborEdgesMaxAgeDays": 9, "metrics": {"sampleIntervalSec": 60},
     "ingestBufferSize": 1, "runtime": {"maxMemoryMB": 100}, "branding": {"siteName": "x"},
-    "neighborGraph": {"maxEdgeKm": 3}, "nonsense\n": 1}
+    "neighborGraph": {"maxEdgeKm": 3}, "nonsense\n": 1,
+    "nodeBlacklist": ["AB"], "hiddenNamePrefixes": ["x"], "listLimits": {"packetsMax": 5},
+    "regions": {"sjc": "San Jose", "toolongcode": "x", "OAK": "<b>"},
+    "areas": {"A": {"label": "Bay", "polygon": [[1, 2], [3, 4], [5, 6]]},
+              "B": {"latMin": 1, "latMax": 2, "lonMin": 3, "lonMax": 4}, "<": {"label": "x"}},
+    "mapDefaults": {"center": [37.45, -122.0], "zoom": 9}, "theme": {"accent": "#123456"},
+    "healthThresholds": {"infraSilentHours": 2, "observerOnlineMinutes": 5},
+    "timestamps": {"defaultMode": "absolute", "timezone": "nowhere"}, "maxHopDist": 12.5,
+    "wsReconnectMs": 500, "liveMap": {"maxNodes": 5}, "debugAffinity": True,
+    "customizer": {"disabledTabs": ["geo"]}, "defaultRegion": "SJC"}
 
 
 def run(program, *arguments):
@@ -82,11 +91,17 @@ class ImportConfig(unittest.TestCase):
                      'foreign_adverts: drop', 'polygon: [ "1,2", "3,4.5", "5,-6" ]',
                      'broker: "mqtt://10.0.0.2"', 'username: "u"', 'password: "p@q"',
                      'buffer_km: 20', 'nodes: 30', 'observers: 0', 'metrics: 30', 'packets: 90',
-                     'clients: 10', 'edges: 9', 'metrics_interval: 60s'):
+                     'clients: 10', 'edges: 9', 'metrics_interval: 60s', 'node_blacklist: [ "AB" ]',
+                     'hidden_names: [ "x" ]', '- { code: "SJC", label: "San Jose" }',
+                     'polygon: [ "1,2", "3,4", "5,6" ]', '- key: "B"', 'lon_max: 4',
+                     'center: "37.45,-122"', 'zoom: 9', f'files: [ "{self.dir}/config.json" ]',
+                     'infra_silent: 7200s', 'observer_online: 300s', 'mode: absolute',
+                     'max_hop_km: 12.5', 'reconnect: 500ms', 'live_map_nodes: 100',
+                     'disabled_tabs: [ "geo" ]', 'debug_affinity: true', 'client_coverage: true'):
             self.assertIn(line, [x.strip() for x in text.splitlines()])
-        for name in ("ingestBufferSize", "runtime", "branding", "retention.soon",
+        for name in ("ingestBufferSize", "runtime", "defaultRegion", "retention.soon",
                      "neighborGraph.maxEdgeKm", "nonsense\\x0a", "clientRxCoverage.other", "bad",
-                     "none"):
+                     "none", "toolongcode", "OAK", "<"):
             self.assertRegex(text, rf'# .*"{name}"'.replace("\\x", "\\\\x"))
         self.assertNotIn("_comment", text)
 

@@ -18,7 +18,7 @@ KEY = "0123456789abcdef-key"
 
 def served(config=None, plugins=None, **settings):
     """A daemon with the http plugin on a free port; `port` is what it took."""
-    options = {"listen": ["127.0.0.1:0"], "api_key": KEY, **(config or {})}
+    options = {"listen": ["127.0.0.1:0"], "api_key": KEY, "web": "none", **(config or {})}
     d = Daemon({"http": {"config": options}, **(plugins or {})}, **settings)
     try:
         d.wait_state("http", "running")

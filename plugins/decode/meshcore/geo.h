@@ -9,7 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define MC_AREA_POINTS_MAX 512u
+#define MC_AREA_POINTS_MAX 1000u
 
 struct mc_point {
 	double lat, lon; /* degrees */

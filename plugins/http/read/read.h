@@ -29,6 +29,7 @@
 #define MODEL_GRAPH (1u << 11)    /* snapshot/neighbors */
 #define MODEL_MBCAP (1u << 12)    /* snapshot/mbcap */
 #define MODEL_WARM (1u << 13)     /* it came to know all, or lost it again */
+#define MODEL_RELAYS (1u << 14)   /* snapshot/relays */
 
 struct read;
 
@@ -71,6 +72,14 @@ struct read_mbcap {
 	uint8_t sizes; /* bit n: size n was seen */
 };
 bool read_mbcap(const struct read *r, uint32_t node, struct read_mbcap *out);
+/* What snapshot/relays says: false if it says nothing of the node. */
+struct read_relay {
+	int64_t last_relayed; /* Unix seconds, 0: never */
+	uint32_t count_1h, count_24h, unscoped_24h, flood_adverts_7d, scope_count;
+	const char *const *scopes; /* sorted */
+	double traffic, bridge, coverage, redundancy, usefulness;
+};
+bool read_relay(const struct read *r, uint32_t node, struct read_relay *out);
 /* Packets a node has to do with: it is the originator, or among the resolved hops. In the order in
  * which they came (index 0 is the oldest in memory); numbers of packets for read_packet_at(). */
 const uint32_t *read_node_packets(const struct read *r, uint32_t node, uint32_t *count);
@@ -109,7 +118,7 @@ struct read_obs {          /* one observation */
 	uint32_t observer; /* number, or READ_NONE */
 	double snr, rssi;
 	bool has_snr, has_rssi;
-	uint8_t direction;       /* 0 null, 1 rx, 2 tx, 3 anything else: read_direction() */
+	uint8_t direction;       /* 0 null, 1 rx, 2 tx, 3 anything else */
 	uint8_t hop_size, count; /* bytes of a hop as path_json shows it; hops. 0 hops: "[]" */
 	bool has_path;           /* path_json is not NULL */
 	const uint8_t *path;     /* count * hop_size bytes */
@@ -125,6 +134,7 @@ struct read_packet { /* one transmission */
 	int16_t route, type;    /* -1: NULL */
 	const uint8_t *raw;
 	uint32_t raw_len;
+	bool raw_lower;      /* it is shown with digits in lower case, as it is stored */
 	const char *scope;   /* NULL: not scoped; "": an unknown region */
 	const char *channel; /* the column channel_hash, or NULL */
 	uint32_t from;       /* node of an advert, or READ_NONE */
@@ -140,7 +150,12 @@ struct read_packet { /* one transmission */
 /* A place to put packets together in, one for each thread and request. */
 struct read_scratch;
 struct read_scratch *read_scratch_new(struct read *r); /* NULL: out of memory */
-void read_scratch_free(struct read_scratch *s);
+void read_scratch_free(struct read_scratch *s);        /* takes NULL */
+/* Leave out what is not looked at, for loops over many packets: `json` is then NULL, `obs` too (but
+ * obs_count, shown and latest are right). 0: everything. */
+#define READ_SKIP_JSON (1u << 0)
+#define READ_SKIP_OBS (1u << 1)
+void read_scratch_skip(struct read_scratch *s, uint32_t parts);
 
 /* Packets in memory, by number: oldest first, numbers are below read_packet_end() and from
  * read_packet_begin() on. The result is good until the next call with this scratch. */
@@ -173,7 +188,9 @@ struct read_filter {
 };
 
 /* All packets that match, by id, newest or oldest first: `fn` gets those from `offset` on until it
- * has `limit`; returning false ends it. `total`: how many match in all; NULL: do not count. */
+ * has `limit`; returning false ends it. `total`: how many match in all; NULL: do not count.
+ * MK_EUNAVAIL: the database cannot be read; MK_EAGAIN: this cannot be told before the model is warm;
+ * MK_ETIMEDOUT: it would take too long. read_fail() (routes.h) answers with them. */
 mk_result read_packets(struct read *r, struct read_scratch *s, const struct read_filter *f,
 		       bool oldest, uint64_t offset, uint64_t limit,
 		       bool (*fn)(void *arg, const struct read_packet *p), void *arg,
@@ -192,13 +209,13 @@ struct read_state {
 	uint64_t bytes, limit; /* of the model */
 	double progress;       /* 0..1 of the filling */
 	uint64_t evicted, dropped, gaps, failures;
-	const char *oldest; /* first_seen of the oldest packet in memory; NULL */
+	char oldest[32]; /* first_seen of the oldest packet in memory; "" if there is none */
 	char database[4096];
 };
 void read_get_state(const struct read *r, struct read_state *out);
 
 /* For the plugin's thread. Messages: packet/stored, node/changed, observer/changed, storage/state,
- * snapshot/neighbors, snapshot/mbcap. Takes the model's write lock itself. */
+ * snapshot/neighbors, snapshot/mbcap, snapshot/relays, backfill/progress. Takes the model's write lock itself. */
 struct read_config {
 	const mk_host *host;
 	struct model *model;
@@ -208,6 +225,8 @@ struct read_config {
 };
 mk_result read_new(struct read **out, const struct read_config *config);
 void read_free(struct read *r); /* takes NULL */
+/* Another configuration: of it, max_bytes and the lists of what is hidden. */
+void read_configure(struct read *r, const struct read_config *config);
 void read_on_msg(struct read *r, const mk_msg *msg);
 void read_on_timer(struct read *r);
 void read_stop(struct read *r);

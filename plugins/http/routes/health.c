@@ -3,9 +3,11 @@
  * Is it well? For the pages, for uptime monitors, and about the brokers.
  */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "../http.h"
+#include "../read/read.h"
 
 /* Seconds of Unix time from a field in microseconds; 0: not there. */
 static uint64_t
@@ -39,11 +41,41 @@ health_liveness(const struct http *h, struct json *out)
 	mk_doc_fini(&doc);
 }
 
+/* Jobs of the database that are under way. */
+static void
+health_backfill(const struct http *h, struct json *out)
+{
+	int64_t total = 0, done = 0, n;
+	mk_doc doc;
+	const mk_val *items = mk_find(http_last(h, "storage/backfills", &doc), "items");
+	bool all = true;
+
+	for (uint32_t i = 0; i < mk_count(items); i++) {
+		char state[16] = "", kind[16] = "";
+
+		mk_copy_str(mk_find(mk_at(items, i), "state"), state, sizeof(state));
+		mk_copy_str(mk_find(mk_at(items, i), "kind"), kind, sizeof(kind));
+		if (strcmp(kind, "retention") == 0 ||
+		    (strcmp(state, "running") != 0 && strcmp(state, "waiting") != 0))
+			continue;
+		all = false;
+		total += mk_get_i64(mk_find(mk_at(items, i), "total"), &n) ? n : 0;
+		done += mk_get_i64(mk_find(mk_at(items, i), "done"), &n) ? n : 0;
+	}
+	mk_doc_fini(&doc);
+	js_kobject(out, "from_pubkey_backfill");
+	js_kint(out, "total", total);
+	js_kint(out, "processed", done);
+	js_kbool(out, "done", all);
+	js_object_end(out);
+}
+
 static void
 healthz(struct request *rq, struct json *out)
 {
 	const struct http *h = request_context(rq);
 	char state[16] = "", reason[200] = "";
+	struct read_state read;
 	const mk_val *root;
 	mk_doc doc;
 	bool ready;
@@ -52,7 +84,8 @@ healthz(struct request *rq, struct json *out)
 	mk_copy_str(mk_find(root, "state"), state, sizeof(state));
 	mk_copy_str(mk_find(root, "reason"), reason, sizeof(reason));
 	mk_doc_fini(&doc);
-	ready = strcmp(state, "ready") == 0;
+	read_get_state(h->read, &read);
+	ready = strcmp(state, "ready") == 0 && read.ready;
 	js_object(out);
 	js_kbool(out, "ready", ready);
 	if (!ready) {
@@ -60,29 +93,86 @@ healthz(struct request *rq, struct json *out)
 		request_set_status(rq, 503);
 		request_set_header(rq, "Retry-After", "5");
 	} else {
-		js_kuint(out, "loadedTx", 0);
-		js_kuint(out, "loadedObs", 0);
-		js_kobject(out, "from_pubkey_backfill");
-		js_kuint(out, "total", 0);
-		js_kuint(out, "processed", 0);
-		js_kbool(out, "done", true);
-		js_object_end(out);
+		js_kuint(out, "loadedTx", read.tx);
+		js_kuint(out, "loadedObs", read.obs);
+		js_kbool(out, "warm", read.warm);
+		js_knum(out, "progress", read.progress);
+		health_backfill(h, out);
 		health_liveness(h, out);
 	}
+	js_object_end(out);
+}
+
+void
+health_tick(struct http *h)
+{
+	uint64_t now = h->host->now_us(h->host), late = 0, n;
+
+	if (h->lag.due_us != 0 && now > h->lag.due_us)
+		late = now - h->lag.due_us;
+	h->lag.due_us = now + 1000000;
+	n = atomic_fetch_add(&h->lag.count, 1);
+	atomic_store(&h->lag.last_us, (uint32_t)(late > UINT32_MAX ? UINT32_MAX : late));
+	atomic_store(&h->lag.samples[n % HTTP_LAGS], atomic_load(&h->lag.last_us));
+	if (late > atomic_load(&h->lag.max_us))
+		atomic_store(&h->lag.max_us, late);
+}
+
+static int
+health_compare(const void *a, const void *b)
+{
+	uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+/* Of the plugin's thread, which brings what is new. */
+static void
+health_lag(const struct http *h, struct json *out)
+{
+	static const char *const names[] = { "p50Ms", "p95Ms", "p99Ms" };
+	static const uint32_t percent[] = { 50, 95, 99 };
+	uint64_t count = atomic_load(&h->lag.count);
+	uint32_t n = count < HTTP_LAGS ? (uint32_t)count : HTTP_LAGS, sorted[HTTP_LAGS] = { 0 };
+
+	for (uint32_t i = 0; i < n; i++)
+		sorted[i] = atomic_load(&h->lag.samples[i]);
+	qsort(sorted, n, sizeof(sorted[0]), health_compare);
+	js_kobject(out, "eventLoop");
+	js_knum(out, "currentLagMs", (double)atomic_load(&h->lag.last_us) / 1000);
+	js_knum(out, "maxLagMs", (double)atomic_load(&h->lag.max_us) / 1000);
+	for (int i = 0; i < 3; i++)
+		js_knum(out, names[i], (double)sorted[n * percent[i] / 100] / 1000);
+	js_object_end(out);
+}
+
+static void
+health_model(struct http *h, struct json *out)
+{
+	struct read_state read;
+
+	model_read(&h->model);
+	read_get_state(h->read, &read);
+	model_read_end(&h->model);
+	js_kobject(out, "packetStore");
+	js_kuint(out, "packets", read.tx);
+	js_knum(out, "estimatedMB", (double)read.bytes / 1048576);
+	js_knum(out, "trackedMB", (double)read.bytes / 1048576);
 	js_object_end(out);
 }
 
 static void
 health(struct request *rq, struct json *out)
 {
-	static const char *const lags[] = { "currentLagMs", "maxLagMs", "p50Ms", "p95Ms", "p99Ms" };
-	const struct http *h = request_context(rq);
+	struct http *h = request_context(rq);
 	uint64_t uptime = (h->host->now_us(h->host) - h->started_us) / 1000000;
-	struct httpd_stats stats;
 	uint64_t rss = atomic_load(&h->rss_bytes) >> 20;
+	struct httpd_stats stats;
+	struct perf_route total;
 	char human[48];
 
 	httpd_get_stats(h->server, &stats);
+	perf_total(httpd_perf(h->server), &total);
 	(void)snprintf(human, sizeof(human), "%lluh %llum", (unsigned long long)(uptime / 3600),
 		       (unsigned long long)(uptime / 60 % 60));
 	js_object(out);
@@ -99,19 +189,17 @@ health(struct request *rq, struct json *out)
 	js_kuint(out, "heapTotal", rss);
 	js_kuint(out, "external", 0);
 	js_object_end(out);
-	js_kobject(out, "eventLoop");
-	for (int i = 0; i < 5; i++)
-		js_kuint(out, lags[i], 0);
-	js_object_end(out);
+	health_lag(h, out);
 	js_kobject(out, "websocket");
 	js_kuint(out, "clients", stats.clients);
 	js_object_end(out);
-	js_kobject(out, "cache");
-	js_kuint(out, "hits", stats.cache_hits);
-	js_kuint(out, "bytes", stats.cache_bytes);
-	js_object_end(out);
+	perf_put_cache(h, out);
+	health_model(h, out);
 	js_kobject(out, "perf");
-	js_kuint(out, "totalRequests", stats.requests);
+	js_kuint(out, "totalRequests", total.count);
+	js_knum(out, "avgMs", total.avg_ms);
+	js_kuint(out, "slowQueries", perf_slow_count(httpd_perf(h->server)));
+	perf_put_slow(h, out, "recentSlow", 5);
 	js_object_end(out);
 	js_object_end(out);
 }
@@ -163,7 +251,7 @@ mqtt_status(struct request *rq, struct json *out)
 /* clang-format off */
 const struct route health_routes[] = {
 	{ .method = "GET", .pattern = "/api/healthz", .handle = healthz,
-	  .reads = MODEL_STORAGE | MODEL_MQTT,
+	  .reads = MODEL_STORAGE | MODEL_MQTT | MODEL_SNAPSHOTS | MODEL_PACKETS | MODEL_WARM,
 	  .summary = "200 when the database is ready, else 503 and why" },
 	{ .method = "GET", .pattern = "/api/health", .handle = health, .summary = "this process" },
 	{ .method = "GET", .pattern = "/api/mqtt/status", .handle = mqtt_status,

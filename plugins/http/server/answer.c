@@ -125,10 +125,13 @@ enum MHD_Result
 answer_queue(struct request *rq, unsigned status, struct MHD_Response *response, uint64_t bytes)
 {
 	struct httpd *s = rq->conn->worker->server;
+	const mk_host *host = s->config.host;
 	enum MHD_Result r;
 
 	if (response == NULL)
 		return MHD_NO;
+	perf_note(s->perf, rq->route == NULL ? UINT32_MAX : rq->match.index,
+		  host->now_us(host) - rq->began_us, status, host->wall_us(host));
 	answer_security(rq, response);
 	answer_cors(rq, response);
 	answer_add(response, "X-CoreScope-Load-Status",
@@ -146,6 +149,16 @@ answer_queue(struct request *rq, unsigned status, struct MHD_Response *response,
 }
 
 /* ------------------------------------------------------------- contents -- */
+
+/* Not what was made with options that have been replaced meanwhile. */
+static bool
+answer_is_current(const struct request *rq)
+{
+	const struct worker *w = rq->conn->worker;
+
+	return rq->settings == w->settings &&
+	       w->settings_version == atomic_load(&w->server->settings_version);
+}
 
 static bool
 answer_is_kept(const struct request *rq)
@@ -236,8 +249,10 @@ answer_cached(struct request *rq, bool *sent)
 		if (a != NULL)
 			a = answer_squeeze(rq, a, true);
 	}
-	if (a == NULL)
+	if (a == NULL) {
+		httpd_count(&s->cache_misses);
 		return MHD_YES;
+	}
 	httpd_count(&s->cache_hits);
 	*sent = true;
 	return answer_deliver(rq, 200, a);
@@ -265,7 +280,7 @@ answer_send(struct request *rq, struct json *out)
 {
 	struct worker *w = rq->conn->worker;
 	unsigned status = rq->status == 0 ? 200 : rq->status;
-	bool keep = answer_is_kept(rq) && status == 200;
+	bool keep = answer_is_kept(rq) && status == 200 && answer_is_current(rq);
 	const char *type = rq->route == NULL ? "text/html; charset=utf-8" : rq->route->type;
 	struct answer *a;
 

@@ -241,6 +241,17 @@ cache_put(struct cache *c, const char *key, struct answer *a)
 	pthread_mutex_unlock(&c->lock);
 }
 
+uint32_t
+cache_entries(struct cache *c)
+{
+	uint32_t n;
+
+	pthread_mutex_lock(&c->lock);
+	n = c->items;
+	pthread_mutex_unlock(&c->lock);
+	return n;
+}
+
 uint64_t
 cache_bytes(struct cache *c)
 {

@@ -43,6 +43,7 @@ struct answer *cache_get(struct cache *c, const char *key, bool gzip, uint64_t v
 /* Replaces what is there; keeps a reference of its own. Too large: does nothing. */
 void cache_put(struct cache *c, const char *key, struct answer *a);
 uint64_t cache_bytes(struct cache *c);
+uint32_t cache_entries(struct cache *c);
 
 /* Compression, for one thread. */
 struct gzip;

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 struct pending { /* one question; on its way, then in the list of the plugin's thread */
 	struct pending *next;
@@ -19,33 +20,59 @@ struct pending { /* one question; on its way, then in the list of the plugin's t
 	uint8_t body[];
 };
 
-/* To the worker's inbox, unless it is closed. Frees the question. */
+struct reply *
+reply_new(uint32_t len)
+{
+	struct reply *r = calloc(1, sizeof(*r) + len);
+
+	if (r != NULL) {
+		r->fd = -1;
+		r->len = len;
+	}
+	return r;
+}
+
+void
+reply_free(struct reply *r)
+{
+	if (r != NULL && r->fd != -1)
+		close(r->fd);
+	free(r);
+}
+
+void
+reply_deliver(struct worker *w, struct reply *r)
+{
+	bool closed;
+
+	pthread_mutex_lock(&w->lock);
+	closed = w->closed;
+	if (!closed) {
+		r->next = w->replies;
+		w->replies = r;
+	}
+	pthread_mutex_unlock(&w->lock);
+	worker_poke(w);
+	if (closed)
+		reply_free(r);
+}
+
+/* Frees the question. */
 static void
 calls_answer(struct pending *q, mk_result result, const char *error, const void *body, uint32_t len)
 {
 	struct worker *w = q->worker;
-	struct reply *r = calloc(1, sizeof(*r) + len);
-	bool closed = true;
+	struct reply *r = reply_new(len);
 
 	if (r != NULL) {
 		r->rq = q->rq;
 		r->ticket = q->ticket;
 		r->result = result;
 		(void)snprintf(r->error, sizeof(r->error), "%s", error);
-		r->len = len;
 		if (len > 0)
 			memcpy(r->body, body, len);
-		pthread_mutex_lock(&w->lock);
-		closed = w->closed;
-		if (!closed) {
-			r->next = w->replies;
-			w->replies = r;
-		}
-		pthread_mutex_unlock(&w->lock);
-		worker_poke(w);
+		reply_deliver(w, r);
 	}
-	if (closed)
-		free(r);
 	atomic_fetch_sub(&w->server->calls, 1);
 	free(q);
 }

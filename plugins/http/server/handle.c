@@ -202,6 +202,8 @@ handle_finish(struct request *rq, struct json *out)
 {
 	if (rq->failed)
 		return answer_error(rq);
+	if (rq->file_type != NULL)
+		return answer_file(rq);
 	return answer_send(rq, out);
 }
 
@@ -242,11 +244,11 @@ handle_resumed(struct request *rq)
 
 	rq->replied = false;
 	js_reset(&w->out);
-	if (reply != NULL && result == MK_OK &&
+	if (reply != NULL && result == MK_OK && reply->len > 0 &&
 	    mk_doc_open(&w->doc, reply->body, reply->len, NULL, NULL, 0) != MK_OK)
 		result = MK_EFORMAT;
 	fn(rq, result, reply == NULL ? "" : reply->error,
-	   result == MK_OK ? mk_doc_root(&w->doc) : NULL, &w->out);
+	   result == MK_OK && reply->len > 0 ? mk_doc_root(&w->doc) : NULL, &w->out);
 	mk_doc_close(&w->doc);
 	if (rq->suspended) {
 		MHD_suspend_connection(rq->conn->mhd);
@@ -273,10 +275,10 @@ handle_reply(struct worker *w, struct reply *reply)
 			     c->rq->ticket != reply->ticket || !c->rq->suspended))
 		c = c->next;
 	if (c == NULL) {
-		free(reply);
+		reply_free(reply);
 		return;
 	}
-	free(c->rq->reply);
+	reply_free(c->rq->reply);
 	c->rq->reply = reply;
 	handle_give_up(c->rq);
 }
@@ -375,6 +377,7 @@ handle_access(void *worker, struct MHD_Connection *mhd, const char *url, const c
 		return MHD_NO; /* out of memory */
 	if (!rq->begun) {
 		rq->begun = true;
+		rq->began_us = w->server->config.host->now_us(w->server->config.host);
 		(void)snprintf(rq->method, sizeof(rq->method), "%s", method);
 		rq->head = strcmp(method, "HEAD") == 0;
 		httpd_count(&w->server->requests);

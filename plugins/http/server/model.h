@@ -29,6 +29,8 @@
 #define MODEL_SNAPSHOTS (1u << 2) /* retained values */
 #define MODEL_MQTT (1u << 3)      /* mqtt/sources */
 #define MODEL_STORAGE (1u << 4)   /* storage/state, storage/stats */
+#define MODEL_AREA (1u << 5)      /* decode/area */
+#define MODEL_CONFIG (1u << 6)    /* options */
 #define MODEL_PARTS 32u           /* bits from 8 on are for the read model of the database */
 
 struct model {

@@ -44,7 +44,7 @@ request_free(struct worker *w, struct request *rq)
 	if (rq->conn != NULL && rq->conn->rq == rq)
 		rq->conn->rq = NULL;
 	http_settings_unref(rq->settings);
-	free(rq->reply);
+	reply_free(rq->reply);
 	rq->reply = NULL;
 	if (rq->body_cap > SPARE_BODY) {
 		free(rq->body);
@@ -73,6 +73,12 @@ request_host(const struct request *rq)
 	return rq->conn->worker->server->config.host;
 }
 
+const struct settings *
+request_settings(const struct request *rq)
+{
+	return rq->settings;
+}
+
 const char *
 request_arg(const struct request *rq, uint32_t i)
 {
@@ -89,6 +95,8 @@ request_param(const struct request *rq, const char *name)
 		if (strcmp(p->name, name) != 0)
 			continue;
 		route_param_read(p, target_find(&rq->target, name), &v);
+		if (p->list != LIST_NONE && v.number > rq->settings->lists[p->list])
+			v.number = rq->settings->lists[p->list];
 		break;
 	}
 	return v;
@@ -129,6 +137,18 @@ const char *
 request_header(const struct request *rq, const char *name)
 {
 	return answer_header(rq, name);
+}
+
+void
+request_set_note(struct request *rq, uint64_t note)
+{
+	rq->note = note;
+}
+
+uint64_t
+request_note(const struct request *rq)
+{
+	return rq->note;
 }
 
 void

@@ -9,10 +9,13 @@
 #include <meshkern/codec.h>
 
 #include "route.h"
+#include "settings.h"
 
 /* What the program gave to httpd_new(). */
 void *request_context(const struct request *rq);
 const mk_host *request_host(const struct request *rq);
+/* The options, as they were when the request came. */
+const struct settings *request_settings(const struct request *rq);
 /* The i-th parameter of the path, decoded; never empty. */
 const char *request_arg(const struct request *rq, uint32_t i);
 /* Parameters of the query by the names in the route's table. */
@@ -38,6 +41,14 @@ typedef void request_reply(struct request *rq, mk_result result, const char *err
 			   const mk_val *body, struct json *out);
 void request_call(struct request *rq, const char *method, const mk_writer *body,
 		  uint64_t timeout_us, request_reply *fn);
+/* Something that takes long: `run` makes a file on a thread of its own, and gives up when `stop`
+ * becomes true; `fn` then sends it, or says what went wrong. `arg` must outlive everything. */
+typedef mk_result request_job(void *arg, const _Atomic bool *stop, int *fd, mk_err *err);
+void request_run(struct request *rq, request_job *run, void *arg, request_reply *fn);
+void request_send_file(struct request *rq, const char *type); /* `type` is a literal */
+/* A number of the handler's own, for when its call is replied to. */
+void request_set_note(struct request *rq, uint64_t note);
+uint64_t request_note(const struct request *rq);
 /* The status that fits the result of a call, and its text as the error. */
 void request_fail_call(struct request *rq, mk_result result, const char *error);
 

@@ -148,6 +148,7 @@ router_find(const struct router *r, const char *method, const struct target *t,
 			continue;
 		}
 		match->route = e->route;
+		match->index = i;
 		for (uint32_t k = 0; k < e->segments && n < ROUTE_ARGS; k++)
 			if ((e->fixed >> k & 1) == 0)
 				match->args[n++] = t->segment[k];

@@ -47,6 +47,8 @@ struct route_param {
 	const char *const *choices; /* PARAM_ENUM; ends with NULL */
 	const char *error; /* a bad value is a 400 with this text, in place of the default */
 	const char *help;
+	uint8_t
+	    list; /* of a limit: which of the configured ones (enum settings_list) is above it */
 };
 
 /* route.flags */
@@ -77,6 +79,7 @@ struct route {
 
 struct route_match {
 	const struct route *route; /* NULL: nothing has this path */
+	uint32_t index;            /* for router_at() */
 	const char *args[ROUTE_ARGS];
 	char allow[64]; /* the methods this path has, if none of its routes has the one asked for */
 };

@@ -5,6 +5,7 @@
 #define _GNU_SOURCE
 #include "server_impl.h"
 
+#include <dlfcn.h>
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -153,6 +154,33 @@ httpd_read_pem(const char *path, char **out, mk_err *err)
 	return MK_OK;
 }
 
+/* The pages that came with this plugin lie where its own file tells: beside the plugins in a build
+ * tree, in share/ of an installation. Without them there is the page of page.c. */
+static void
+httpd_own_pages(struct httpd *s, uint64_t now_us)
+{
+	static const char *const places[] = { "../web", MK_WEB_FROM_PLUGINS };
+	char path[4096];
+	mk_err err = { 0 };
+	Dl_info own;
+
+	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]) && s->web == NULL; i++) {
+		const char *end;
+
+		if (dladdr((const void *)http_settings_options, &own) == 0 ||
+		    (end = strrchr(own.dli_fname, '/')) == NULL ||
+		    snprintf(path, sizeof(path), "%.*s/%s/index.html", (int)(end - own.dli_fname),
+			     own.dli_fname, places[i]) >= (int)sizeof(path) ||
+		    access(path, R_OK) != 0)
+			continue;
+		*strrchr(path, '/') = '\0';
+		if (folder_new(path, false, now_us, &s->web, &err) != MK_OK)
+			httpd_log(s, MK_LOG_WARN, "the pages cannot be served: %s", err.text);
+	}
+	if (s->web == NULL)
+		httpd_log(s, MK_LOG_WARN, "no pages are installed; \"/\" says what there is");
+}
+
 static mk_result
 httpd_folders(struct httpd *s, mk_err *err)
 {
@@ -160,7 +188,9 @@ httpd_folders(struct httpd *s, mk_err *err)
 	uint64_t now = s->config.host->wall_us(s->config.host);
 	mk_result rc = MK_OK;
 
-	if (set->web != NULL)
+	if (set->web == NULL)
+		httpd_own_pages(s, now);
+	else if (strcmp(set->web, "none") != 0)
 		rc = folder_new(httpd_path(s, set->web), false, now, &s->web, err);
 	if (rc == MK_OK && set->compat_static != NULL)
 		rc = folder_new(httpd_path(s, set->compat_static), true, now, &s->compat, err);
@@ -222,10 +252,11 @@ httpd_new(struct httpd **out, const struct httpd_config *config, mk_err *err)
 	atomic_init(&s->settings_version, 1);
 	pthread_mutex_init(&s->settings_lock, NULL);
 	s->router = router_new(config->tables);
+	s->perf = s->router == NULL ? NULL : perf_new(s->router);
 	s->peers = peers_new();
 	s->socket_peers = peers_new();
 	s->cache = cache_new(s->settings->cache_bytes);
-	if (s->router == NULL || s->peers == NULL || s->socket_peers == NULL || s->cache == NULL)
+	if (s->router == NULL || s->perf == NULL || s->peers == NULL || s->socket_peers == NULL || s->cache == NULL)
 		rc = mk_err_set(err, MK_ENOMEM, "out of memory");
 	if (rc == MK_OK)
 		rc = httpd_folders(s, err);
@@ -288,6 +319,7 @@ httpd_free(struct httpd *s)
 	cache_free(s->cache);
 	peers_free(s->peers);
 	peers_free(s->socket_peers);
+	perf_free(s->perf);
 	router_free(s->router);
 	http_settings_unref(s->settings);
 	pthread_mutex_destroy(&s->settings_lock);
@@ -326,6 +358,12 @@ httpd_router(const struct httpd *s)
 	return s->router;
 }
 
+struct perf *
+httpd_perf(const struct httpd *s)
+{
+	return s->perf;
+}
+
 void
 httpd_get_stats(const struct httpd *s, struct httpd_stats *out)
 {
@@ -338,6 +376,8 @@ httpd_get_stats(const struct httpd *s, struct httpd_stats *out)
 		.timeouts = atomic_load(&s->timeouts),
 		.not_modified = atomic_load(&s->not_modified),
 		.cache_hits = atomic_load(&s->cache_hits),
+		.cache_misses = atomic_load(&s->cache_misses),
+		.cache_entries = cache_entries(s->cache),
 		.cache_bytes = cache_bytes(s->cache),
 		.sent_bytes = atomic_load(&s->sent_bytes),
 		.connections = atomic_load(&s->connections),

@@ -17,6 +17,7 @@
 #include <meshkern/err.h>
 
 #include "model.h"
+#include "perf.h"
 #include "retained.h"
 #include "route.h"
 #include "settings.h"
@@ -39,8 +40,8 @@ struct httpd_config {
 /* Numbers for /metrics and the tests. */
 struct httpd_stats {
 	uint64_t accepted, refused, requests, errors, limited, timeouts, not_modified;
-	uint64_t cache_hits, cache_bytes, sent_bytes;
-	uint32_t connections, clients;
+	uint64_t cache_hits, cache_misses, cache_bytes, sent_bytes;
+	uint32_t connections, clients, cache_entries;
 	uint64_t events_sent, events_lost, clients_refused, clients_dropped;
 };
 
@@ -62,5 +63,6 @@ bool httpd_is_ready(const struct httpd *s);
 void httpd_on_reply(struct httpd *s, const mk_reply *reply);
 void httpd_get_stats(const struct httpd *s, struct httpd_stats *out); /* [any] */
 const struct router *httpd_router(const struct httpd *s);
+struct perf *httpd_perf(const struct httpd *s);
 
 #endif

@@ -67,6 +67,8 @@ struct request {
 	uint8_t *body;
 	size_t body_len, body_cap, discarded;
 	uint64_t version; /* of the model, before it was read */
+	uint64_t began_us, note;
+	const char *file_type; /* the answer is the reply's file */
 	/* a call under way */
 	uint64_t ticket;
 	request_reply *on_reply;
@@ -80,6 +82,7 @@ struct reply { /* what came from the bus for a request */
 	uint64_t ticket;
 	mk_result result;
 	char error[200];
+	int fd; /* owned: the file that was made; -1: none */
 	uint32_t len;
 	uint8_t body[];
 };
@@ -127,15 +130,16 @@ struct httpd {
 	uint32_t listener_count, worker_count;
 	struct worker workers[WORKERS_MAX];
 	struct folder *web, *compat;
-	_Atomic bool stopping, ready;
+	struct perf *perf;
+	_Atomic bool stopping, ready, job; /* job: a file is being made */
 	_Atomic uint32_t connections, clients, calls;
 	pthread_mutex_t settings_lock;
 	struct settings *settings;
 	_Atomic uint64_t settings_version;
 	struct pending *pending; /* calls, on the plugin's thread */
 	_Atomic uint64_t accepted, refused, requests, errors, limited, timeouts, not_modified;
-	_Atomic uint64_t cache_hits, sent_bytes, events_sent, events_lost, clients_refused,
-	    clients_dropped, ticket;
+	_Atomic uint64_t cache_hits, cache_misses, sent_bytes, events_sent, events_lost,
+	    clients_refused, clients_dropped, ticket;
 };
 
 /* --- server.c --- */
@@ -180,7 +184,14 @@ bool answer_takes(const struct request *rq, const char *encoding);
 const char *answer_header(const struct request *rq, const char *name);
 bool answer_tag_matches(const struct request *rq, const char *tag);
 
+/* --- jobs.c --- */
+enum MHD_Result answer_file(struct request *rq);
+
 /* --- calls.c --- */
+struct reply *reply_new(uint32_t len); /* zeroed; NULL: out of memory */
+void reply_free(struct reply *r);      /* takes NULL */
+/* To the worker's inbox, or nowhere if it is closed. Takes it. [any] */
+void reply_deliver(struct worker *w, struct reply *r);
 void calls_forget(struct httpd *s); /* when the threads have ended */
 
 /* --- files.c --- */

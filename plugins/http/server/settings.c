@@ -43,6 +43,20 @@ static const mk_option budget_options[] = {
 	{ .name = NULL },
 };
 
+static const mk_option list_options[] = {
+	{ .name = "packets", .type = MK_OPT_INT, .min = 1, .max = 100000, .dflt = "10000",
+	  .help = "packets" },
+	{ .name = "nodes", .type = MK_OPT_INT, .min = 1, .max = 100000, .dflt = "2000",
+	  .help = "nodes" },
+	{ .name = "analytics", .type = MK_OPT_INT, .min = 1, .max = 10000, .dflt = "200",
+	  .help = "rows of an analytic" },
+	{ .name = "channel_messages", .type = MK_OPT_INT, .min = 1, .max = 10000, .dflt = "500",
+	  .help = "messages of a channel" },
+	{ .name = "bulk_health", .type = MK_OPT_INT, .min = 1, .max = 10000, .dflt = "200",
+	  .help = "nodes with their health" },
+	{ .name = NULL },
+};
+
 static const mk_option event_options[] = {
 	{ .name = "clients", .type = MK_OPT_INT, .min = 0, .max = 16384, .dflt = "256",
 	  .help = "WebSocket clients altogether" },
@@ -59,8 +73,8 @@ const mk_option http_settings_options[] = {
 		  "it is https if tls.cert is set" },
 	{ .name = "threads", .type = MK_OPT_INT, .min = 0, .max = 8, .dflt = "0",
 	  .help = "threads that answer; 0: one for each processor, at most 8" },
-	{ .name = "web", .type = MK_OPT_STRING, .help = "folder with the pages to serve, from data_dir if it is relative; with isolation: "
-		  "process it needs allow.read" },
+	{ .name = "web", .type = MK_OPT_STRING, .help = "folder with the pages to serve, from data_dir if it is relative (with isolation: "
+		  "process it needs allow.read); none: no pages; by default those of the installation" },
 	{ .name = "api_key", .type = MK_OPT_STRING, .flags = MK_OPT_SECRET | MK_OPT_LIVE,
 	  .help = "for requests that change something (X-API-Key), at least 16 characters" },
 	{ .name = "cors", .type = MK_OPT_LIST, .max = 64, .flags = MK_OPT_LIVE,
@@ -73,6 +87,24 @@ const mk_option http_settings_options[] = {
 	  .help = "answers that are kept until what they tell of changes" },
 	{ .name = "event_ring", .type = MK_OPT_SIZE, .min = 65536, .max = 1 << 30, .dflt = "16MiB",
 	  .help = "messages kept for WebSocket clients that are slow or ask for a replay" },
+	{ .name = "memory", .type = MK_OPT_SIZE, .min = 1 << 20, .max = 64ll << 30, .dflt = "80MiB",
+	  .help = "packets that are held in memory; older ones are read from the database" },
+	{ .name = "node_blacklist", .type = MK_OPT_LIST, .max = 10000,
+	  .help = "public keys of nodes that are not shown" },
+	{ .name = "observer_blacklist", .type = MK_OPT_LIST, .max = 10000,
+	  .help = "observers that are not shown" },
+	{ .name = "hidden_names", .type = MK_OPT_LIST, .max = 1000,
+	  .help = "nodes whose names begin so are not shown" },
+	{ .name = "lists", .type = MK_OPT_GROUP, .sub = list_options, .flags = MK_OPT_LIVE,
+	  .help = "the most that one answer may hold" },
+	{ .name = "regions", .type = MK_OPT_GROUPS, .max = 1000, .sub = http_region_options,
+	  .flags = MK_OPT_LIVE, .help = "names of regions; a region without one is shown by its code" },
+	{ .name = "areas", .type = MK_OPT_GROUPS, .max = 1000, .sub = http_area_options,
+	  .flags = MK_OPT_LIVE, .help = "areas that nodes and packets can be chosen by" },
+	{ .name = "map", .type = MK_OPT_GROUP, .sub = http_map_options, .flags = MK_OPT_LIVE,
+	  .help = "what maps show at first" },
+	{ .name = "pages", .type = MK_OPT_GROUP, .sub = http_page_options, .flags = MK_OPT_LIVE,
+	  .help = "what CoreScope's pages are told" },
 	{ .name = "tls", .type = MK_OPT_GROUP, .sub = tls_options, .help = "for https" },
 	{ .name = "limits", .type = MK_OPT_GROUP, .sub = limit_options, .flags = MK_OPT_LIVE,
 	  .help = "what clients may hold" },
@@ -225,26 +257,34 @@ settings_is_weak(const char *key)
 	return strlen(key) < KEY_LEAST;
 }
 
-static mk_result
-settings_origins(struct settings *s, const mk_host *host)
+/* What is not empty of a list, ending with NULL; NULL: out of memory. */
+static const char *const *
+settings_texts(struct settings *s, const mk_host *host, const char *path)
 {
-	uint32_t n = host->opt_count(host, "cors");
+	uint32_t n = host->opt_count(host, path), kept = 0;
 	const char **list = mk_arena_array(&s->arena, n + 1, sizeof(*list));
-	uint32_t kept = 0;
-	char at[32];
+	char at[64];
 
-	if (list == NULL)
-		return MK_ENOMEM;
-	for (uint32_t i = 0; i < n; i++) {
-		(void)snprintf(at, sizeof(at), "cors[%u]", i);
+	for (uint32_t i = 0; i < n && list != NULL; i++) {
+		(void)snprintf(at, sizeof(at), "%s[%u]", path, i);
 		list[kept] = settings_text(s, host, at);
-		if (list[kept] == NULL)
-			continue;
-		s->any_origin = s->any_origin || strcmp(list[kept], "*") == 0;
-		kept++;
+		kept += list[kept] != NULL;
 	}
-	list[kept] = NULL;
-	s->origins = list;
+	return list;
+}
+
+static mk_result
+settings_lists(struct settings *s, const mk_host *host)
+{
+	s->origins = settings_texts(s, host, "cors");
+	s->node_blacklist = settings_texts(s, host, "node_blacklist");
+	s->observer_blacklist = settings_texts(s, host, "observer_blacklist");
+	s->hidden_names = settings_texts(s, host, "hidden_names");
+	if (s->origins == NULL || s->node_blacklist == NULL || s->observer_blacklist == NULL ||
+	    s->hidden_names == NULL)
+		return MK_ENOMEM;
+	for (const char *const *o = s->origins; *o != NULL; o++)
+		s->any_origin = s->any_origin || strcmp(*o, "*") == 0;
 	return MK_OK;
 }
 
@@ -271,6 +311,12 @@ settings_numbers(struct settings *s, const mk_host *host)
 	s->gzip = host->opt_int(host, "gzip") != 0;
 	s->cache_bytes = (uint64_t)host->opt_int(host, "cache");
 	s->ring_bytes = (uint64_t)host->opt_int(host, "event_ring");
+	s->memory_bytes = (uint64_t)host->opt_int(host, "memory");
+	s->lists[LIST_PACKETS] = (uint32_t)host->opt_int(host, "lists.packets");
+	s->lists[LIST_NODES] = (uint32_t)host->opt_int(host, "lists.nodes");
+	s->lists[LIST_ANALYTICS] = (uint32_t)host->opt_int(host, "lists.analytics");
+	s->lists[LIST_MESSAGES] = (uint32_t)host->opt_int(host, "lists.channel_messages");
+	s->lists[LIST_HEALTH] = (uint32_t)host->opt_int(host, "lists.bulk_health");
 	s->connections = (uint32_t)host->opt_int(host, "limits.connections");
 	s->per_address = (uint32_t)host->opt_int(host, "limits.per_address");
 	s->idle_us = (uint64_t)host->opt_int(host, "limits.idle");
@@ -282,8 +328,8 @@ settings_numbers(struct settings *s, const mk_host *host)
 	s->clients_per_address = (uint32_t)host->opt_int(host, "events.per_address");
 }
 
-mk_result
-http_settings_read(const mk_host *host, struct settings **out, mk_err *err)
+static mk_result
+settings_read(const mk_host *host, bool files, struct settings **out, mk_err *err)
 {
 	struct settings *s = calloc(1, sizeof(*s));
 	mk_result rc;
@@ -305,12 +351,41 @@ http_settings_read(const mk_host *host, struct settings **out, mk_err *err)
 		rc = mk_err_set(err, MK_EINVAL, "tls.cert and tls.key belong together");
 	if (rc == MK_OK)
 		rc = settings_proxies(s, host, err);
-	if (rc == MK_OK && settings_origins(s, host) != MK_OK)
+	if (rc == MK_OK && settings_lists(s, host) != MK_OK)
 		rc = mk_err_set(err, MK_ENOMEM, "out of memory");
+	if (rc == MK_OK)
+		rc = http_places_read(s, host, err);
+	if (rc == MK_OK)
+		rc = http_pages_read(s, host, files, err);
 	if (rc != MK_OK) {
 		http_settings_unref(s);
 		return rc;
 	}
 	*out = s;
 	return MK_OK;
+}
+
+mk_result
+http_settings_read(const mk_host *host, struct settings **out, mk_err *err)
+{
+	return settings_read(host, true, out, err);
+}
+
+mk_result
+http_settings_check(const mk_host *host, mk_err *err)
+{
+	struct settings *s = NULL;
+	mk_result rc = settings_read(host, false, &s, err);
+
+	http_settings_unref(s);
+	return rc;
+}
+
+const struct settings_area *
+http_settings_area(const struct settings *s, const char *key)
+{
+	for (uint32_t i = 0; i < s->area_count; i++)
+		if (strcmp(s->areas[i].key, key) == 0)
+			return &s->areas[i];
+	return NULL;
 }

@@ -506,7 +506,7 @@ worker_fini(struct worker *w)
 		struct reply *r = w->replies;
 
 		w->replies = r->next;
-		free(r);
+		reply_free(r);
 	}
 	while (w->spare != NULL) {
 		struct request *rq = w->spare;

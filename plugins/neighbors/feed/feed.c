@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <hops/time.h>
+
 /* Retained messages come one after another when a plugin joins, in no certain order, and a snapshot
  * that was not delivered before comes later, in its turn: the state of the storage may precede it by
  * this much. Being wrong costs a reading, nothing else. */
@@ -48,6 +50,8 @@ static void
 feed_take_people(struct feed *f, const struct history_chunk *c)
 {
 	hops_nodes_clear(f->nodes);
+	if (f->calls->on_people != NULL)
+		f->calls->on_people(f->arg);
 	for (uint32_t i = 0; i < c->person_count; i++) {
 		const struct history_person *p = &c->people[i];
 
@@ -57,6 +61,8 @@ feed_take_people(struct feed *f, const struct history_chunk *c)
 			hops_nodes_set_listener(f->nodes, p->key, strlen(p->key), p->listener);
 		else
 			feed_set_node(f, p->key, strlen(p->key), &p->node);
+		if (f->calls->on_person != NULL)
+			f->calls->on_person(f->arg, p);
 	}
 	f->people = true;
 }
@@ -70,6 +76,37 @@ feed_flag(const mk_val *v, bool otherwise)
 	if (mk_get_bool(v, &b))
 		return b;
 	return mk_get_i64(v, &n) ? n != 0 : otherwise;
+}
+
+/* Texts out of a message are not ended. */
+static const char *
+feed_text(struct feed *f, const mk_val *item, const char *field)
+{
+	const char *s;
+	size_t len;
+
+	return mk_get_str(mk_find(item, field), &s, &len) ? mk_arena_dup(&f->arena, s, len) : NULL;
+}
+
+static void
+feed_tell(struct feed *f, struct history_person *p, const mk_val *item, const char *key)
+{
+	const char *s;
+	size_t len;
+
+	if (f->calls->on_person == NULL)
+		return;
+	p->key = feed_text(f, item, key);
+	p->name = feed_text(f, item, "name");
+	p->role = feed_text(f, item, "role");
+	p->region = feed_text(f, item, "iata");
+	if (mk_get_str(mk_find(item, "first_seen"), &s, &len))
+		hops_time_read(s, len, &p->first_seen);
+	if (mk_get_str(mk_find(item, "last_seen"), &s, &len))
+		hops_time_read(s, len, &p->last_seen);
+	if (p->key != NULL)
+		f->calls->on_person(f->arg, p);
+	mk_arena_fini(&f->arena);
 }
 
 static void
@@ -94,6 +131,7 @@ feed_on_node(struct feed *f, const mk_val *item)
 	mk_get_i64(mk_find(item, "advert_count"), &adverts);
 	node.adverts = adverts > 0 ? (uint32_t)adverts : 0;
 	feed_set_node(f, key, len, &node);
+	feed_tell(f, &(struct history_person){ .node = node }, item, "public_key");
 }
 
 static void
@@ -111,6 +149,13 @@ feed_on_observer(struct feed *f, const mk_val *item)
 	}
 	if (hops_nodes_set_listener(f->nodes, id, len, listens) != MK_OK)
 		f->host->count(f->host, "refused_nodes", 1);
+	feed_tell(f,
+		  &(struct history_person){ .observer = true,
+					    .listener = listens,
+					    .inactive =
+						feed_flag(mk_find(item, "inactive"), false) ||
+						feed_flag(mk_find(item, "gone"), false) },
+		  item, "id");
 }
 
 /* --------------------------------------------------------------- history -- */
@@ -181,7 +226,7 @@ feed_read(struct feed *f)
 	f->reached = cursor;
 	f->counts.readings++;
 	rc = history_start(&f->history, f->host, f->database,
-			   cursor > f->window ? cursor - f->window : 0, feed_on_chunk, f);
+			   cursor > f->window ? cursor - f->window : 0, f->whole, feed_on_chunk, f);
 	if (rc == MK_OK)
 		return;
 	f->counts.failures++;
@@ -263,6 +308,7 @@ feed_on_snapshot(struct feed *f, const mk_msg *msg, const mk_val *body)
 static void
 feed_on_stored(struct feed *f, const mk_val *items)
 {
+	struct hops_packet packet;
 	struct hops_obs o;
 	uint64_t id;
 
@@ -279,10 +325,13 @@ feed_on_stored(struct feed *f, const mk_val *items)
 		}
 		if (id <= f->calls->cursor(f->arg))
 			continue;
-		if (hops_obs_read(&o, item))
+		if (hops_obs_read(&o, item)) {
+			if (f->whole)
+				hops_obs_read_packet(&o, &packet, item);
 			f->calls->on_obs(f->arg, &o, false);
-		else
+		} else {
 			f->counts.malformed++;
+		}
 		f->calls->on_passed(f->arg, id);
 	}
 }

@@ -30,6 +30,9 @@ struct feed_calls {
 	void (*on_other)(void *arg);
 	/* Everything there was has been seen. Again after each gap. */
 	void (*on_live)(void *arg);
+	/* These two may be NULL. They come anew, all of them; one of them, as it is now. */
+	void (*on_people)(void *arg);
+	void (*on_person)(void *arg, const struct history_person *p);
 };
 
 enum feed_state { FEED_WAITING, FEED_SETTLING, FEED_READING, FEED_LIVE };
@@ -49,10 +52,12 @@ struct feed {
 	const char *snapshot; /* the plugin's own topic */
 	uint64_t window;      /* observations before the cursor that are wanted again */
 	uint32_t timer;       /* of the plugin's timers, this one is the feed's */
+	bool whole;           /* also what packets are, and what people are called */
 	enum feed_state state;
 	char database[4096];
 	struct history *history;
 	mk_doc doc;
+	mk_arena arena;   /* of the person that is told of */
 	uint64_t newest;  /* live observation that was dropped */
 	uint64_t reached; /* by the reading */
 	bool stale;       /* something was missed while reading: once more */

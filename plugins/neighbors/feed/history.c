@@ -9,25 +9,44 @@
 
 #include <sqlite3.h>
 
+#include <hops/time.h>
+
 #define BUSY_MS 5000
 #define TX_SLOTS 65536u /* transmissions kept at hand; copies of a packet lie close together */
 #define PEOPLE_MAX (1u << 19)
 
-static const char sql_nodes[] = "SELECT public_key, role, lat, lon, advert_count FROM nodes";
-static const char sql_observers[] =
-    "SELECT id, rowid, COALESCE(can_relay, 1) = 0 AND COALESCE(inactive, 0) = 0 FROM observers";
+/* The second one of each pair is for those who want the whole of it. */
+static const char *const sql_nodes[] = {
+	"SELECT public_key, role, lat, lon, advert_count FROM nodes",
+	"SELECT public_key, role, lat, lon, advert_count, name, first_seen, last_seen FROM nodes",
+};
+static const char *const sql_observers[] = {
+	"SELECT id, rowid, COALESCE(can_relay, 1) = 0 AND COALESCE(inactive, 0) = 0 FROM observers",
+	"SELECT id, rowid, COALESCE(can_relay, 1) = 0 AND COALESCE(inactive, 0) = 0,"
+	" COALESCE(inactive, 0), iata, name, first_seen, last_seen FROM observers",
+};
 static const char sql_newest[] = "SELECT seq FROM sqlite_sequence WHERE name = 'observations'";
-static const char sql_observations[] =
-    "SELECT id, transmission_id, observer_idx, direction, snr, path_json, timestamp, raw_hex"
-    " FROM observations WHERE id > ?1 ORDER BY id LIMIT ?2";
-static const char sql_tx[] =
-    "SELECT route_type, payload_type, substr(raw_hex, 1, 12), CASE WHEN payload_type = 4 THEN"
-    " COALESCE(NULLIF(from_pubkey, ''), CASE WHEN json_valid(decoded_json) THEN"
-    " json_extract(decoded_json, '$.pubKey') END) END FROM transmissions WHERE id = ?1";
+static const char *const sql_observations[] = {
+	"SELECT id, transmission_id, observer_idx, direction, snr, path_json, timestamp, raw_hex"
+	" FROM observations WHERE id > ?1 ORDER BY id LIMIT ?2",
+	"SELECT id, transmission_id, observer_idx, direction, snr, path_json, timestamp, raw_hex, "
+	"rssi"
+	" FROM observations WHERE id > ?1 ORDER BY id LIMIT ?2",
+};
+#define SQL_TX                                                                                     \
+	"SELECT route_type, payload_type, substr(raw_hex, 1, 12), CASE WHEN payload_type = 4 THEN" \
+	" COALESCE(NULLIF(from_pubkey, ''), CASE WHEN json_valid(decoded_json) THEN"               \
+	" json_extract(decoded_json, '$.pubKey') END) END"
+static const char *const sql_tx[] = {
+	SQL_TX " FROM transmissions WHERE id = ?1",
+	SQL_TX ", hash, first_seen, raw_hex, decoded_json, channel_hash, scope_name"
+	       " FROM transmissions WHERE id = ?1",
+};
 static const char sql_observer[] = "SELECT id FROM observers WHERE rowid = ?1";
 
 struct history_tx {
-	uint64_t id; /* 0: free */
+	uint64_t id;
+	bool used;
 	uint8_t route, type;
 	char head[13];
 	char from[HOPS_ID_MAX + 1];
@@ -36,6 +55,7 @@ struct history_tx {
 struct history {
 	const mk_host *host;
 	char *path;
+	bool whole;
 	uint64_t after;
 	void (*on_chunk)(void *arg, struct history_chunk *chunk);
 	void *arg;
@@ -172,8 +192,43 @@ history_text(sqlite3_stmt *s, int column, mk_arena *arena)
 	return mk_arena_dup(arena, text, (size_t)len);
 }
 
+static const char *
+history_copy(sqlite3_stmt *s, int column, mk_arena *arena, uint32_t *len)
+{
+	const void *text = sqlite3_column_blob(s, column);
+
+	*len = (uint32_t)sqlite3_column_bytes(s, column);
+	return sqlite3_column_type(s, column) == SQLITE_NULL
+		   ? NULL
+		   : mk_arena_dup(arena, text == NULL ? "" : text, *len);
+}
+
 static void
-history_node(struct history_chunk *c, sqlite3_stmt *s)
+history_time(sqlite3_stmt *s, int column, int64_t *out)
+{
+	const char *text = sqlite3_column_blob(s, column);
+
+	if (text != NULL)
+		hops_time_read(text, (size_t)sqlite3_column_bytes(s, column), out);
+}
+
+/* What only those want who want the whole of it. */
+static void
+history_person_rest(struct history_chunk *c, struct history_person *p, sqlite3_stmt *s, int column)
+{
+	uint32_t len;
+
+	if (!p->observer)
+		p->role = history_copy(s, 1, &c->arena, &len);
+	else
+		p->region = history_copy(s, column++, &c->arena, &len);
+	p->name = history_copy(s, column, &c->arena, &len);
+	history_time(s, column + 1, &p->first_seen);
+	history_time(s, column + 2, &p->last_seen);
+}
+
+static void
+history_node(struct history *h, struct history_chunk *c, sqlite3_stmt *s)
 {
 	const char *key = history_text(s, 0, &c->arena);
 	const char *role = (const char *)sqlite3_column_text(s, 1);
@@ -190,6 +245,8 @@ history_node(struct history_chunk *c, sqlite3_stmt *s)
 			  sqlite3_column_type(s, 3) != SQLITE_NULL &&
 			  hops_has_gps(p->node.lat, p->node.lon);
 	p->node.adverts = (uint32_t)sqlite3_column_int64(s, 4);
+	if (h->whole)
+		history_person_rest(c, p, s, 5);
 }
 
 static bool
@@ -219,16 +276,16 @@ static int
 history_read_people(struct history *h, struct history_chunk *c)
 {
 	sqlite3_stmt *s = NULL;
-	int rc = sqlite3_prepare_v2(h->db, sql_nodes, -1, &s, NULL);
+	int rc = sqlite3_prepare_v2(h->db, sql_nodes[h->whole], -1, &s, NULL);
 
 	while (rc == SQLITE_OK && (rc = sqlite3_step(s)) == SQLITE_ROW) {
-		history_node(c, s);
+		history_node(h, c, s);
 		rc = SQLITE_OK;
 	}
 	sqlite3_finalize(s);
 	s = NULL;
 	if (rc == SQLITE_DONE)
-		rc = sqlite3_prepare_v2(h->db, sql_observers, -1, &s, NULL);
+		rc = sqlite3_prepare_v2(h->db, sql_observers[h->whole], -1, &s, NULL);
 	while (rc == SQLITE_OK && (rc = sqlite3_step(s)) == SQLITE_ROW) {
 		struct history_person *p = history_add(c);
 
@@ -237,6 +294,9 @@ history_read_people(struct history *h, struct history_chunk *c)
 			p->key = history_text(s, 0, &c->arena);
 			p->observer = true;
 			p->listener = sqlite3_column_int(s, 2) != 0;
+			p->inactive = h->whole && sqlite3_column_int(s, 3) != 0;
+			if (h->whole)
+				history_person_rest(c, p, s, 4);
 		}
 		rc = SQLITE_OK;
 	}
@@ -252,19 +312,40 @@ history_read_people(struct history *h, struct history_chunk *c)
 
 /* ---------------------------------------------------------- observations -- */
 
+/* What the packet of the row in h->tx is, for as long as the chunk lives. */
+static const struct hops_packet *
+history_packet(struct history *h, struct history_chunk *c)
+{
+	struct hops_packet *p = mk_arena_alloc(&c->arena, sizeof(*p));
+	sqlite3_stmt *s = h->tx;
+
+	if (p == NULL)
+		return NULL;
+	p->hash = history_copy(s, 4, &c->arena, &p->hash_len);
+	history_time(s, 5, &p->first);
+	p->hex = history_copy(s, 6, &c->arena, &p->hex_len);
+	p->json = history_copy(s, 7, &c->arena, &p->json_len);
+	p->channel = history_copy(s, 8, &c->arena, &p->channel_len);
+	p->scope = history_copy(s, 9, &c->arena, &p->scope_len);
+	p->scoped = p->scope != NULL;
+	return p;
+}
+
 static const struct history_tx *
-history_tx(struct history *h, uint64_t id)
+history_tx(struct history *h, uint64_t id, struct history_chunk *c, struct hops_obs *o)
 {
 	struct history_tx *t = &h->txs[id % TX_SLOTS];
 	const char *text;
 
-	if (t->id == id)
+	if (t->used && t->id == id)
 		return t;
 	sqlite3_reset(h->tx);
 	sqlite3_bind_int64(h->tx, 1, (sqlite3_int64)id);
 	if (sqlite3_step(h->tx) != SQLITE_ROW)
 		return NULL;
-	*t = (struct history_tx){ .id = id };
+	*t = (struct history_tx){ .id = id, .used = true };
+	if (h->whole)
+		o->packet = history_packet(h, c);
 	t->route = (uint8_t)(sqlite3_column_int(h->tx, 0) & 3);
 	t->type = (uint8_t)(sqlite3_column_int(h->tx, 1) & 15);
 	text = (const char *)sqlite3_column_text(h->tx, 2);
@@ -309,7 +390,10 @@ history_row(struct history *h, struct history_chunk *c, struct hops_obs *o)
 	o->count = o->size = 0;
 	o->has_snr = sqlite3_column_type(s, 4) != SQLITE_NULL;
 	o->snr = o->has_snr ? (float)sqlite3_column_double(s, 4) : 0;
-	t = history_tx(h, o->tx);
+	o->has_rssi = h->whole && sqlite3_column_type(s, 8) != SQLITE_NULL;
+	o->rssi = o->has_rssi ? (float)sqlite3_column_double(s, 8) : 0;
+	o->packet = NULL;
+	t = history_tx(h, o->tx, c, o);
 	if (t == NULL)
 		return false;
 	o->route = t->route;
@@ -368,9 +452,9 @@ history_open(struct history *h)
 	if (rc == SQLITE_OK)
 		rc = sqlite3_busy_timeout(h->db, BUSY_MS);
 	if (rc == SQLITE_OK)
-		rc = sqlite3_prepare_v2(h->db, sql_observations, -1, &h->rows, NULL);
+		rc = sqlite3_prepare_v2(h->db, sql_observations[h->whole], -1, &h->rows, NULL);
 	if (rc == SQLITE_OK)
-		rc = sqlite3_prepare_v2(h->db, sql_tx, -1, &h->tx, NULL);
+		rc = sqlite3_prepare_v2(h->db, sql_tx[h->whole], -1, &h->tx, NULL);
 	if (rc == SQLITE_OK)
 		rc = sqlite3_prepare_v2(h->db, sql_observer, -1, &h->observer, NULL);
 	return rc;
@@ -450,7 +534,7 @@ history_run(void *arg)
 
 mk_result
 history_start(struct history **out, const mk_host *host, const char *path, uint64_t after,
-	      void (*on_chunk)(void *arg, struct history_chunk *chunk), void *arg)
+	      bool whole, void (*on_chunk)(void *arg, struct history_chunk *chunk), void *arg)
 {
 	struct history *h = calloc(1, sizeof(*h));
 	mk_result rc;
@@ -459,6 +543,7 @@ history_start(struct history **out, const mk_host *host, const char *path, uint6
 		return MK_ENOMEM;
 	h->host = host;
 	h->after = after;
+	h->whole = whole;
 	h->on_chunk = on_chunk;
 	h->arg = arg;
 	h->path = malloc(strlen(path) + 1);

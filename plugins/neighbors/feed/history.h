@@ -21,6 +21,10 @@ struct history_person { /* of `nodes`, or of `observers` */
 	const char *key;
 	struct hops_node node;
 	bool observer, listener;
+	/* The rest only for those who ask for it; NULL and 0: not known. */
+	const char *name, *role, *region;
+	int64_t first_seen, last_seen; /* Unix seconds */
+	bool inactive;
 };
 
 struct history_chunk {
@@ -37,10 +41,12 @@ struct history_chunk {
 	char error[256]; /* then */
 };
 
-/* Reads `path` from behind the observation `after`. `on_chunk` is called on the plugin's thread and
- * borrows the chunk; the last one is HISTORY_END, also after a failure. */
+/* Reads `path` from behind the observation `after`; `whole`: also what packets are (hops_obs.packet)
+ * and what people are called. `on_chunk` is called on the plugin's thread and borrows the chunk; the
+ * last one is HISTORY_END, also after a failure. */
 mk_result history_start(struct history **out, const mk_host *host, const char *path, uint64_t after,
-			void (*on_chunk)(void *arg, struct history_chunk *chunk), void *arg);
+			bool whole, void (*on_chunk)(void *arg, struct history_chunk *chunk),
+			void *arg);
 /* Go on reading from behind `after` (the database is another one than was thought). Only while
  * on_chunk runs with HISTORY_NODES. */
 void history_rewind(struct history *h, uint64_t after);

@@ -2,6 +2,7 @@
 #include "body.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 static bool
@@ -104,12 +105,49 @@ body_id(struct hops_ids *ids, const mk_val *body, uint32_t place)
 	return hops_ids_put(ids, s, len);
 }
 
+/* The bit of an observer; the last one stands for all that are too many. */
+static uint32_t
+body_bit(struct hops_graph *g, uint32_t id)
+{
+	uint32_t i = 0;
+
+	while (i < g->observer_count && g->observers[i] != id)
+		i++;
+	if (i == HOPS_OBSERVERS_MAX)
+		return HOPS_OBSERVERS_MAX - 1;
+	if (i == g->observer_count)
+		g->observers[g->observer_count++] = id;
+	return i;
+}
+
+/* `bits`: of the ids of the body, + 1; 0 is not known yet. */
 static mk_result
-body_put(struct hops_graph *g, struct hops_ids *ids, const mk_val *body, const mk_val *v)
+body_see(struct hops_graph *g, struct hops_ids *ids, const mk_val *body, struct hops_tally *t,
+	 const mk_val *observers, uint16_t *bits)
+{
+	for (uint32_t i = 0; i < mk_count(observers); i++) {
+		uint32_t place = 0, id;
+
+		if (!mk_get_u32(mk_at(observers, i), &place))
+			return MK_EFORMAT;
+		if (bits[place] == 0) {
+			id = body_id(ids, body, place);
+			if (id == HOPS_NONE)
+				return MK_ENOMEM;
+			bits[place] = (uint16_t)(body_bit(g, id) + 1);
+		}
+		t->seen[(bits[place] - 1) / 64] |= (uint64_t)1 << (bits[place] - 1) % 64;
+	}
+	return MK_OK;
+}
+
+static mk_result
+body_put(struct hops_graph *g, struct hops_ids *ids, const mk_val *body, const mk_val *v,
+	 uint16_t *bits)
 {
 	struct hops_row row;
 	struct hops_edge *e;
-	uint32_t a, b, observers;
+	uint32_t a, b;
 
 	if (!hops_row_read(&row, v, UINT32_MAX - 1))
 		return MK_EFORMAT;
@@ -128,10 +166,7 @@ body_put(struct hops_graph *g, struct hops_ids *ids, const mk_val *body, const m
 				    .snr_sum = llround(row.snr * 100 * (double)row.snr_n),
 				    .snr_n = row.snr_n };
 	memcpy(e->t.modes, row.modes, sizeof(e->t.modes));
-	observers = mk_count(row.observers);
-	for (uint32_t i = 0; i < observers && i < HOPS_OBSERVERS_MAX; i++)
-		e->t.seen[i / 64] |= (uint64_t)1 << i % 64;
-	return MK_OK;
+	return body_see(g, ids, body, &e->t, row.observers, bits);
 }
 
 /* The graph without the edges that are gone: made anew, because edges know each other by place. */
@@ -166,6 +201,8 @@ body_drop(struct hops_graph *g, struct hops_ids *ids, const mk_val *body)
 		e->t = old->t;
 		e->resolved = old->resolved;
 	}
+	memcpy(kept.observers, g->observers, sizeof(kept.observers));
+	kept.observer_count = g->observer_count;
 	hops_graph_fini(g);
 	*g = kept;
 	return MK_OK;
@@ -175,18 +212,23 @@ mk_result
 hops_graph_read(struct hops_graph *g, struct hops_ids *ids, const mk_val *body, bool delta)
 {
 	const mk_val *lists[2] = { mk_find(body, "edges"), mk_find(body, "open") };
-	mk_result rc = body_check(body) ? MK_OK : MK_EFORMAT;
+	uint16_t *bits;
+	mk_result rc = MK_OK;
 
-	if (rc != MK_OK)
-		return rc;
+	if (!body_check(body))
+		return MK_EFORMAT;
+	bits = calloc(mk_count(mk_find(body, "ids")) + 1u, sizeof(*bits));
+	if (bits == NULL)
+		return MK_ENOMEM;
 	if (!delta)
 		hops_graph_clear(g);
 	else if (mk_count(mk_find(body, "gone")) > 0)
 		rc = body_drop(g, ids, body);
 	for (size_t l = 0; l < 2; l++) {
 		for (uint32_t i = 0; rc == MK_OK && i < mk_count(lists[l]); i++)
-			rc = body_put(g, ids, body, mk_at(lists[l], i));
+			rc = body_put(g, ids, body, mk_at(lists[l], i), bits);
 	}
+	free(bits);
 	mk_get_u64(mk_find(body, "far"), &g->too_far);
 	return rc;
 }

@@ -28,8 +28,8 @@ bool hops_row_read(struct hops_row *row, const mk_val *v, uint32_t names);
 /* A row of "gone": only the ends. */
 bool hops_row_read_gone(struct hops_row *row, const mk_val *v, uint32_t names);
 
-/* A whole body into a graph; a base replaces it, a delta changes it. Ids are put into `ids`; `seen`
- * of tallies counts observers and does not name them. MK_EFORMAT: nothing is changed. */
+/* A whole body into a graph; a base replaces it, a delta changes it. Ids are put into `ids`. MK_EFORMAT:
+ * nothing is changed. */
 mk_result hops_graph_read(struct hops_graph *g, struct hops_ids *ids, const mk_val *body,
 			  bool delta);
 

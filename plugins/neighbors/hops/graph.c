@@ -21,7 +21,7 @@ hops_graph_fini(struct hops_graph *g)
 void
 hops_graph_clear(struct hops_graph *g)
 {
-	g->count = g->open = 0;
+	g->count = g->open = g->observer_count = 0;
 	g->too_far = 0;
 	if (g->slots != NULL)
 		memset(g->slots, 0, g->slot_count * sizeof(*g->slots));

@@ -45,6 +45,9 @@ struct hops_graph {
 	uint32_t head_count;
 	uint32_t open;    /* edges that are open ends */
 	uint64_t too_far; /* sightings refused because the ends are too far apart */
+	/* Of a graph that was read: whom the bits of `seen` stand for. */
+	uint32_t observers[HOPS_OBSERVERS_MAX];
+	uint32_t observer_count;
 };
 
 /* A zeroed one is empty. */

@@ -134,3 +134,34 @@ hops_obs_read(struct hops_obs *o, const mk_val *item)
 	o->from = obs_text(mk_find(item, "from"), &o->from_len);
 	return obs_read_path(o, mk_find(item, "path")) || o->type == HOPS_TYPE_TRACE;
 }
+
+void
+hops_obs_read_packet(struct hops_obs *o, struct hops_packet *packet, const mk_val *item)
+{
+	struct {
+		const char *name;
+		const char **text;
+		uint32_t *len;
+	} const texts[] = {
+		{ "hash", &packet->hash, &packet->hash_len },
+		{ "json", &packet->json, &packet->json_len },
+		{ "channel", &packet->channel, &packet->channel_len },
+		{ "scope", &packet->scope, &packet->scope_len },
+	};
+	double rssi;
+	size_t len;
+
+	*packet = (struct hops_packet){ .first = o->at };
+	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+		if (mk_get_str(mk_find(item, texts[i].name), texts[i].text, &len) &&
+		    len <= UINT32_MAX)
+			*texts[i].len = (uint32_t)len;
+	}
+	if (mk_get_bin(mk_find(item, "raw"), &packet->raw, &len))
+		packet->raw_len = (uint32_t)len;
+	packet->scoped = packet->scope != NULL;
+	mk_get_bool(mk_find(item, "new"), &packet->fresh);
+	o->has_rssi = mk_get_f64(mk_find(item, "rssi"), &rssi);
+	o->rssi = o->has_rssi ? (float)rssi : 0;
+	o->packet = packet;
+}

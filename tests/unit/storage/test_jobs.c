@@ -34,13 +34,6 @@ make_large(int tx, int obs)
 	sqlite3_free(sql);
 }
 
-static void
-run_chunks(struct jobs *jobs, int count)
-{
-	while (count-- > 0)
-		(void)jobs_run(jobs);
-}
-
 static char *
 job_row(const char *name)
 {
@@ -53,8 +46,9 @@ job_row(const char *name)
 	return ask(sql);
 }
 
-Test(jobs, a_large_old_database_is_done_in_short_chunks)
+Test(jobs, a_large_old_database_is_done_in_short_steps)
 {
+	struct job_progress p;
 	struct upgrade_report report;
 	struct opened o;
 	struct jobs *jobs;
@@ -62,12 +56,14 @@ Test(jobs, a_large_old_database_is_done_in_short_chunks)
 	make_large(20000, 10);
 	open_upgraded(&o, &report);
 	jobs = jobs_make(o.db, NULL);
-	cr_expect(jobs_backfilling(jobs));
+	cr_expect(jobs_open(jobs));
 	jobs_finish(jobs);
-	cr_expect_not(jobs_backfilling(jobs), "%s", told[told_count - 1]);
-	cr_expect_gt(jobs_chunks(jobs), 20);
-	/* A chunk ends after 6 ms; the rest is one row and the commit. */
-	cr_expect_lt(jobs_longest_us(jobs), 50000, "%" PRIu64 " us", jobs_longest_us(jobs));
+	cr_expect_not(jobs_open(jobs), "%s", told[told_count - 1]);
+	cr_expect_gt(jobs_steps(jobs), 20);
+	/* Half of it is for rows; the rest is one row and the commit. */
+	for (uint32_t i = 0; jobs_at(jobs, i, &p); i++)
+		cr_expect(!p.interruptible || p.held_us < 30000, "%s: %" PRIu64 " us", p.name,
+			  p.held_us);
 	jobs_free(jobs);
 	open_close(&o);
 	expect_answer("SELECT count(*) FROM transmissions WHERE last_seen = 0", "0");
@@ -95,7 +91,7 @@ Test(jobs, transmissions_without_observations_do_not_keep_a_backfill_going)
 	open_upgraded(&o, NULL);
 	jobs = jobs_make(o.db, NULL);
 	jobs_finish(jobs);
-	cr_expect_not(jobs_backfilling(jobs));
+	cr_expect_not(jobs_open(jobs));
 	row = job_row("tx_last_seen_backfill_v1");
 	cr_expect_str_eq(row, "done|3|3");
 	free(row);
@@ -119,8 +115,8 @@ Test(jobs, what_was_cancelled_is_committed_and_goes_on_at_the_next_start)
 					    "_async_migrations WHERE name = "
 					    "'tx_last_seen_backfill_v1'") == 0;
 	     i++)
-		run_chunks(jobs, 1);
-	jobs_stop(jobs);
+		run_steps(jobs, 1);
+	jobs_stop(jobs, 0);
 	row = job_row("tx_last_seen_backfill_v1");
 	cr_expect_eq(strncmp(row, "interrupted|", 12), 0, "%s", row);
 	free(row);
@@ -156,14 +152,14 @@ Test(jobs, a_crash_between_chunks_loses_and_repeats_nothing)
 	make_large(9000, 2);
 	open_upgraded(&o, NULL);
 	jobs = jobs_make(o.db, NULL);
-	run_chunks(jobs, 12);
+	run_steps(jobs, 12);
 	part = ask_int("SELECT sum(rows_processed) FROM _async_migrations");
 	cr_expect_gt(part, 0);
 	jobs_free(jobs); /* without jobs_stop */
 	open_close(&o);
 	open_or_fail(&o);
 	jobs = jobs_make(o.db, NULL);
-	run_chunks(jobs, 1);
+	run_steps(jobs, 1);
 	cr_expect_gt(ask_int("SELECT sum(rows_processed) FROM _async_migrations"), part);
 	jobs_finish(jobs);
 	expect_answer("SELECT group_concat(DISTINCT status) FROM _async_migrations", "done");
@@ -182,7 +178,7 @@ Test(jobs, rows_that_come_meanwhile_cannot_keep_a_backfill_going)
 		     "VALUES (1, '', 'a', '2026-11-01T00:00:00Z', 4)");
 	open_upgraded(&o, NULL);
 	jobs = jobs_make(o.db, NULL);
-	for (int i = 0; i < 300 && jobs_backfilling(jobs); i++) {
+	for (int i = 0; i < 300 && jobs_open(jobs); i++) {
 		mk_err err = { .text = "" };
 
 		cr_assert_eq(db_run(o.db, &err,
@@ -191,9 +187,9 @@ Test(jobs, rows_that_come_meanwhile_cannot_keep_a_backfill_going)
 				    "'2026-11-01T00:00:00Z', 4)",
 				    ""),
 			     MK_OK, "%s", err.text);
-		run_chunks(jobs, 1);
+		run_steps(jobs, 1);
 	}
-	cr_expect_not(jobs_backfilling(jobs));
+	cr_expect_not(jobs_open(jobs));
 	row = job_row("tx_last_seen_backfill_v1");
 	cr_expect_eq(strncmp(row, "done|", 5), 0, "%s", row);
 	free(row);
@@ -212,22 +208,22 @@ Test(jobs, what_fails_stays_visible_and_begins_again_at_the_next_start)
 	cr_assert_eq(db_exec(o.db, "DROP INDEX idx_tx_last_seen_zero", NULL), MK_OK);
 	jobs = jobs_make(o.db, NULL);
 	jobs_finish(jobs);
-	cr_expect(jobs_backfilling(jobs));
+	cr_expect(jobs_open(jobs));
 	row = ask("SELECT status, error, ended_at IS NOT NULL FROM _async_migrations "
 		  "WHERE name = 'tx_last_seen_backfill_v1'");
 	cr_expect_eq(strncmp(row, "failed|", 7), 0, "%s", row);
 	cr_expect_not_null(strstr(row, "no such index"), "%s", row);
 	free(row);
 	/* One does not stop the others. */
-	expect_answer("SELECT count(*) FROM _async_migrations WHERE status = 'done'", "9");
-	jobs_stop(jobs);
+	expect_answer("SELECT count(*) FROM _async_migrations WHERE status = 'done'", "12");
+	jobs_stop(jobs, 0);
 	jobs_free(jobs);
 	open_close(&o);
 
 	open_upgraded(&o, NULL);
 	jobs = jobs_make(o.db, NULL);
 	jobs_finish(jobs);
-	cr_expect_not(jobs_backfilling(jobs));
+	cr_expect_not(jobs_open(jobs));
 	expect_answer("SELECT status, error, rows_processed FROM _async_migrations "
 		      "WHERE name = 'tx_last_seen_backfill_v1'",
 		      "done|NULL|300");
@@ -238,7 +234,10 @@ Test(jobs, what_fails_stays_visible_and_begins_again_at_the_next_start)
 Test(jobs, while_another_program_writes_a_job_waits_and_does_not_fail)
 {
 	struct db_options options = { .path = path, .busy_ms = 20 };
+	mk_err err = { .text = "" };
+	struct job_progress p;
 	sqlite3 *other = NULL;
+	const char *name;
 	struct opened o;
 	struct jobs *jobs;
 
@@ -249,16 +248,16 @@ Test(jobs, while_another_program_writes_a_job_waits_and_does_not_fail)
 	jobs = jobs_make(o.db, NULL);
 	cr_assert_eq(sqlite3_open(path, &other), SQLITE_OK);
 	cr_assert_eq(sqlite3_exec(other, "BEGIN IMMEDIATE", NULL, NULL, NULL), SQLITE_OK);
-	(void)jobs_run(jobs);
-	cr_assert_eq(told_count, 1);
-	cr_expect_not_null(strstr(told[0], "waiting"), "%s", told[0]);
-	cr_expect_not_null(strstr(told[0], "is locked by"), "%s", told[0]);
-	cr_expect_gt(jobs_run(jobs), 500000, "it is tried again after a pause");
+	name = jobs_next(jobs);
+	cr_expect_eq(jobs_step(jobs, name, JOBS_HOLD_US, &p, &err), MK_EAGAIN);
+	expect_text(err, "is locked by");
+	cr_expect_str_eq(p.state_text, "pending");
+	cr_expect_not_null(strstr(p.error, "is locked by"), "%s", p.error);
+	cr_expect_str_eq(jobs_next(jobs), name, "it is to be asked for again");
 	sqlite3_exec(other, "COMMIT", NULL, NULL, NULL);
 	sqlite3_close(other);
-	ahead_us += 5000000;
 	jobs_finish(jobs);
-	cr_expect_not(jobs_backfilling(jobs));
+	cr_expect_not(jobs_open(jobs));
 	jobs_free(jobs);
 	open_close(&o);
 }
@@ -267,6 +266,7 @@ Test(jobs, progress_is_told_at_the_end_once_and_with_honest_numbers)
 {
 	struct opened o;
 	struct jobs *jobs;
+	struct job_progress p;
 	uint32_t count = 0;
 
 	make_large(300, 2);
@@ -283,23 +283,22 @@ Test(jobs, progress_is_told_at_the_end_once_and_with_honest_numbers)
 	told_count = 0;
 	jobs_finish(jobs);
 	cr_expect_eq(told_count, 0);
-	jobs_report(jobs);
-	cr_expect_gt(told_count, 4);
+	cr_expect(jobs_at(jobs, 4, &p), "what was done stays listed");
 	jobs_free(jobs);
 	open_close(&o);
 }
 
 Test(jobs, a_new_database_has_nothing_to_backfill)
 {
+	struct job_progress p;
 	struct opened o;
 	struct jobs *jobs;
 
 	open_or_fail(&o);
 	jobs = jobs_make(o.db, NULL);
-	cr_expect_not(jobs_backfilling(jobs));
+	cr_expect_not(jobs_open(jobs));
 	cr_expect_gt(jobs_run(jobs), 1000000);
-	jobs_report(jobs);
-	cr_expect_eq(told_count, 0);
+	cr_expect_not(jobs_at(jobs, 0, &p), "%s", p.name);
 	expect_answer("SELECT count(*) FROM _async_migrations", "2");
 	jobs_free(jobs);
 	open_close(&o);
@@ -325,7 +324,7 @@ Test(jobs, a_path_that_would_make_a_copy_is_left_out)
 	jobs_finish(jobs);
 	expect_answer("SELECT id, path_json FROM observations ORDER BY id",
 		      "1|[\"AA\",\"BB\"];2|NULL;3|[\"AA\",\"BB\"];4|[];5|NULL");
-	cr_expect_not(jobs_backfilling(jobs));
+	cr_expect_not(jobs_open(jobs));
 	jobs_free(jobs);
 	open_close(&o);
 }

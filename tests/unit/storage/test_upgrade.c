@@ -57,7 +57,7 @@ upgrade_fully(struct upgrade_report *report)
 	jobs_finish(jobs);
 	for (uint32_t i = 0; i < told_count; i++)
 		cr_expect_null(strstr(told[i], "failed"), "%s", told[i]);
-	cr_expect_not(jobs_backfilling(jobs));
+	cr_expect_not(jobs_open(jobs));
 	jobs_free(jobs);
 	open_close(&o);
 }
@@ -180,9 +180,9 @@ expect_second_start_changes_nothing(const char *shared)
 	open_or_fail(&o);
 	cr_expect_eq(o.state, SCHEMA_READY);
 	jobs = start_jobs(&o);
-	cr_expect_not(jobs_backfilling(jobs));
+	cr_expect_not(jobs_open(jobs));
 	jobs_finish(jobs);
-	cr_expect_eq(jobs_chunks(jobs), 0, "a migration ran again");
+	cr_expect_eq(jobs_steps(jobs), 0, "a migration ran again");
 	jobs_free(jobs);
 	open_close(&o);
 	after = ask(schema_dump);
@@ -335,7 +335,7 @@ Test(upgrade, markers_are_there_after_success_and_not_before)
 		      "0");
 	jobs = start_jobs(&o);
 	jobs_finish(jobs);
-	expect_answer("SELECT count(*) FROM _migrations", "21");
+	expect_answer("SELECT count(*) FROM _migrations", "22");
 	expect_answer("SELECT count(*) FROM _async_migrations WHERE status <> 'done' "
 		      "OR ended_at IS NULL",
 		      "0");

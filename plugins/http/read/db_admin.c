@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: MIT */
+#include "admin.h"
+#include "db.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define DROPPED_US 5000000u
+#define STOP_STEPS 100000 /* of SQLite's machine, between looks at whether to stop */
+
+static void
+dropped_row(sqlite3_stmt *s, struct json *out)
+{
+	static const char *const names[] = { "hash",          "reason",      "observer_id",
+					     "observer_name", "node_pubkey", "node_name",
+					     "dropped_at" };
+
+	js_object(out);
+	js_kint(out, "id", sqlite3_column_int64(s, 0));
+	for (int i = 0; i < 7; i++)
+		js_kstr(out, names[i], (const char *)sqlite3_column_text(s, i + 1));
+	if (sqlite3_column_type(s, 8) != SQLITE_NULL)
+		js_kstr(out, "raw_hex", (const char *)sqlite3_column_text(s, 8));
+	js_object_end(out);
+}
+
+mk_result
+read_dropped(struct read *r, const char *observer, const char *key, int64_t limit, struct json *out,
+	     mk_err *err)
+{
+	static const char sql[] =
+	    "SELECT id, hash, reason, observer_id, observer_name, node_pubkey,"
+	    " node_name, dropped_at, raw_hex FROM dropped_packets"
+	    " WHERE (?1 IS NULL OR observer_id = ?1)"
+	    " AND (?2 IS NULL OR node_pubkey = ?2)"
+	    " ORDER BY dropped_at DESC, id DESC LIMIT ?3";
+	sqlite3_stmt *s = NULL;
+	struct dbc *c;
+	int rc;
+
+	model_read(r->config.model);
+	c = db_take(r, err);
+	model_read_end(r->config.model);
+	if (c == NULL)
+		return MK_EUNAVAIL;
+	db_limit(c, DROPPED_US);
+	rc = sqlite3_prepare_v2(c->db, sql, -1, &s, NULL);
+	if (rc == SQLITE_OK) {
+		sqlite3_bind_text(s, 1, observer, -1, SQLITE_STATIC); /* NULL is NULL */
+		sqlite3_bind_text(s, 2, key, -1, SQLITE_STATIC);
+		sqlite3_bind_int64(s, 3, limit);
+		js_array(out);
+		while ((rc = sqlite3_step(s)) == SQLITE_ROW)
+			dropped_row(s, out);
+		js_array_end(out);
+	}
+	if (rc != SQLITE_DONE)
+		rc = db_fail(c, err);
+	else
+		rc = MK_OK;
+	sqlite3_finalize(s);
+	db_give(r, c);
+	return rc;
+}
+
+static int
+backup_on_progress(void *stop)
+{
+	return atomic_load((const _Atomic bool *)stop);
+}
+
+mk_result
+read_backup(struct read *r, const char *file, const _Atomic bool *stop, mk_err *err)
+{
+	char path[sizeof(((struct read_state *)0)->database)];
+	struct read_state state;
+	mk_result rc = MK_OK;
+	sqlite3 *db = NULL;
+	char *sql;
+
+	model_read(r->config.model);
+	read_get_state(r, &state);
+	model_read_end(r->config.model);
+	if (!state.ready)
+		return mk_err_set(err, MK_EUNAVAIL, "database unavailable");
+	(void)snprintf(path, sizeof(path), "%s", state.database);
+	sql = sqlite3_mprintf("VACUUM INTO %Q", file);
+	if (sqlite3_open_v2(path, &db, SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX, NULL) !=
+		SQLITE_OK ||
+	    sql == NULL) {
+		rc = mk_err_set(err, MK_EUNAVAIL, "database unavailable");
+	} else {
+		sqlite3_progress_handler(db, STOP_STEPS, backup_on_progress,
+					 (void *)(uintptr_t)stop);
+		if (sqlite3_exec(db, sql, NULL, NULL, NULL) != SQLITE_OK)
+			rc = mk_err_set(err, MK_EIO, "%s", sqlite3_errmsg(db));
+	}
+	sqlite3_free(sql);
+	sqlite3_close(db);
+	return rc;
+}

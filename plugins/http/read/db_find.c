@@ -1,0 +1,261 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Filters as SQL, for packets that are not in memory.
+ */
+#include "db.h"
+
+#include <string.h>
+
+#define FIND_US 3000000u /* a search that takes longer is given up */
+#define TYPE_ADVERT "4"
+#define TYPE_TEXT "5"
+
+struct wanted { /* what mk_member() looks at */
+	const struct read *r;
+	const uint8_t *members;
+};
+
+static void
+db_member(sqlite3_context *context, int count, sqlite3_value **values)
+{
+	const struct wanted *w = sqlite3_user_data(context);
+	const char *key = (const char *)sqlite3_value_text(values[0]);
+	uint32_t node = key == NULL ? READ_NONE : read_node_find(w->r, key, strlen(key));
+
+	(void)count;
+	sqlite3_result_int(context,
+			   node != READ_NONE && (w->members[node / 8] >> node % 8 & 1) != 0);
+}
+
+/* ---------------------------------------------------------------- the text -- */
+
+static void
+db_add_times(sqlite3_str *sql, const struct read_filter *f)
+{
+	int64_t since = f->since == READ_NULL ? INT64_MIN + 1 : f->since;
+	int64_t until = f->until == READ_NULL ? INT64_MAX : f->until;
+	char from[WHEN_TEXT] = "", to[WHEN_TEXT] = "";
+
+	if (f->since == READ_NULL && f->until == READ_NULL)
+		return;
+	if (f->since != READ_NULL) {
+		when_text(since, "", from);
+		/* 0 is what old databases have until it is filled in. */
+		sqlite3_str_appendf(sql, " AND (t.last_seen >= %lld OR t.last_seen = 0)",
+				    (long long)since);
+	}
+	if (f->until != READ_NULL)
+		when_text(until, "Z", to);
+	sqlite3_str_appendf(
+	    sql,
+	    " AND (EXISTS (SELECT 1 FROM observations o WHERE o.transmission_id = t.id"
+	    " AND o.timestamp BETWEEN %lld AND %lld) OR (t.first_seen >= %Q AND t.first_seen <= %Q"
+	    " AND NOT EXISTS (SELECT 1 FROM observations o WHERE o.transmission_id = t.id)))",
+	    (long long)since, (long long)until, from, to[0] == '\0' ? "~" : to);
+}
+
+static void
+db_add_observers(sqlite3_str *sql, const struct read *r, const struct read_filter *f, bool region)
+{
+	const char *comma = "";
+
+	sqlite3_str_appendall(sql, " AND EXISTS (SELECT 1 FROM observations o WHERE"
+				   " o.transmission_id = t.id AND o.observer_idx IN (");
+	for (uint32_t i = 0; i < r->observer_count; i++) {
+		bool in = region ? find_in_region(r, f, i) : find_is_observer(f, i);
+
+		if (!in)
+			continue;
+		sqlite3_str_appendf(sql, "%s%lld", comma, (long long)r->observers[i].idx);
+		comma = ",";
+	}
+	sqlite3_str_appendall(sql, "))");
+}
+
+static void
+db_add_nodes(sqlite3_str *sql, const struct read *r, const struct read_filter *f)
+{
+	sqlite3_str_appendall(sql, " AND t.from_pubkey IN (''");
+	for (uint32_t i = 0; i < f->node_count; i++)
+		if (f->nodes[i] < r->node_count)
+			sqlite3_str_appendf(sql, ",%Q", r->nodes[f->nodes[i]].key);
+	sqlite3_str_appendall(sql, ")");
+}
+
+static void
+db_add_where(sqlite3_str *sql, const struct read *r, const struct db_search *q)
+{
+	const struct read_filter *f = q->f;
+
+	sqlite3_str_appendall(sql,
+			      " FROM transmissions t WHERE t.hash <> '' AND t.first_seen <> ''");
+	if (q->below != READ_NULL)
+		sqlite3_str_appendf(sql, " AND t.id < %lld", (long long)q->below);
+	if (f->after_id != READ_NULL)
+		sqlite3_str_appendf(sql, " AND t.id > %lld", (long long)f->after_id);
+	if (f->before_id != READ_NULL)
+		sqlite3_str_appendf(sql, " AND t.id < %lld", (long long)f->before_id);
+	if (f->type >= 0)
+		sqlite3_str_appendf(sql, " AND t.payload_type = %d", f->type);
+	if (f->route >= 0)
+		sqlite3_str_appendf(sql, " AND t.route_type = %d", f->route);
+	if (f->hash != NULL)
+		sqlite3_str_appendf(sql, " AND t.hash = %Q", f->hash);
+	if (f->channel != NULL)
+		sqlite3_str_appendf(sql,
+				    " AND t.payload_type = " TYPE_TEXT " AND t.channel_hash = %Q",
+				    f->channel);
+	if (f->members != NULL)
+		sqlite3_str_appendall(sql, " AND t.payload_type = " TYPE_ADVERT
+					   " AND mk_member(t.from_pubkey)");
+	if (f->node_count > 0)
+		db_add_nodes(sql, r, f);
+	if (f->observer_count > 0)
+		db_add_observers(sql, r, f, false);
+	if (f->region != NULL)
+		db_add_observers(sql, r, f, true);
+	db_add_times(sql, f);
+}
+
+/* A statement of `head`, the conditions and `tail`; NULL: no memory, or SQLite refuses. */
+static sqlite3_stmt *
+db_prepare(struct dbc *c, const struct read *r, const struct db_search *q, const char *head,
+	   const char *tail)
+{
+	sqlite3_str *text = sqlite3_str_new(c->db);
+	sqlite3_stmt *s = NULL;
+	char *sql;
+
+	sqlite3_str_appendall(text, head);
+	db_add_where(text, r, q);
+	sqlite3_str_appendall(text, tail);
+	sql = sqlite3_str_finish(text);
+	if (sql != NULL)
+		(void)sqlite3_prepare_v2(c->db, sql, -1, &s, NULL);
+	sqlite3_free(sql);
+	return s;
+}
+
+/* ---------------------------------------------------------------- the search -- */
+
+static bool
+db_is_everything(const struct read_filter *f)
+{
+	return f->since == READ_NULL && f->until == READ_NULL && f->after_id == READ_NULL &&
+	       f->before_id == READ_NULL && f->type < 0 && f->route < 0 && f->hash == NULL &&
+	       f->observer_count == 0 && f->region == NULL && f->members == NULL &&
+	       f->node_count == 0 && f->channel == NULL;
+}
+
+static mk_result
+db_count(struct dbc *c, const struct read *r, struct db_search *q, mk_err *err)
+{
+	sqlite3_stmt *s;
+	int rc;
+
+	if (db_is_everything(q->f) && r->tx_total >= r->store.count && r->tx_total > 0) {
+		*q->total = r->tx_total - r->store.count;
+		return MK_OK;
+	}
+	s = db_prepare(c, r, q, "SELECT count(*)", "");
+	rc = s == NULL ? SQLITE_ERROR : sqlite3_step(s);
+	if (rc == SQLITE_ROW)
+		*q->total = (uint64_t)sqlite3_column_int64(s, 0);
+	sqlite3_finalize(s);
+	return rc == SQLITE_ROW ? MK_OK : db_fail(c, err);
+}
+
+static mk_result
+db_list(struct read_scratch *scratch, struct db_search *q, mk_err *err)
+{
+	struct read *r = scratch->r;
+	struct db_names names = db_names_of(r);
+	struct dbc *c = scratch->db;
+	sqlite3_stmt *s = db_prepare(c, r, q, "SELECT " DB_TX_COLUMNS,
+				     q->oldest ? " ORDER BY t.id LIMIT ?1 OFFSET ?2"
+					       : " ORDER BY t.id DESC LIMIT ?1 OFFSET ?2");
+	int rc = s == NULL ? SQLITE_ERROR : SQLITE_OK;
+	mk_result result = MK_OK;
+
+	if (rc == SQLITE_OK) {
+		(void)sqlite3_bind_int64(s, 1, q->limit > INT64_MAX ? -1 : (int64_t)q->limit);
+		(void)sqlite3_bind_int64(s, 2, (int64_t)q->offset);
+	}
+	while (rc == SQLITE_OK && !q->ended && (rc = sqlite3_step(s)) == SQLITE_ROW) {
+		rc = SQLITE_OK;
+		if (!db_read_tx(scratch->tx, s, 0, &names))
+			continue;
+		result = db_fill_obs(scratch, &scratch->tx->p, err);
+		if (result != MK_OK)
+			break;
+		q->given++;
+		q->ended = !q->fn(q->arg, &scratch->tx->p);
+	}
+	if (result == MK_OK && rc != SQLITE_DONE && rc != SQLITE_OK)
+		result = db_fail(c, err);
+	sqlite3_finalize(s);
+	return result;
+}
+
+mk_result
+db_find(struct read *r, struct read_scratch *scratch, struct db_search *q, mk_err *err)
+{
+	struct wanted wanted = { r, q->f->members };
+	mk_result rc = db_ready(scratch, err);
+	struct dbc *c = scratch->db;
+
+	if (rc != MK_OK)
+		return rc;
+	db_limit(c, FIND_US);
+	if (q->f->members != NULL &&
+	    sqlite3_create_function(c->db, "mk_member", 1, SQLITE_UTF8, &wanted, db_member, NULL,
+				    NULL) != SQLITE_OK)
+		return db_fail(c, err);
+	if (q->total != NULL)
+		rc = db_count(c, r, q, err);
+	if (rc == MK_OK && q->limit > 0 && (q->total == NULL || *q->total > q->offset))
+		rc = db_list(scratch, q, err);
+	if (q->f->members != NULL)
+		(void)sqlite3_create_function(c->db, "mk_member", 1, SQLITE_UTF8, NULL, NULL, NULL,
+					      NULL);
+	c->until_us = 0;
+	return rc;
+}
+
+mk_result
+db_recent(struct read *r, struct recent *t, mk_err *err)
+{
+	struct dbc *c = db_take(r, err);
+	sqlite3_stmt *s = NULL;
+	int rc;
+
+	if (c == NULL)
+		return MK_EUNAVAIL;
+	db_limit(c, FIND_US);
+	rc = sqlite3_prepare_v2(c->db,
+				"SELECT observer_idx, count(*) FROM observations"
+				" WHERE timestamp > ?1 AND timestamp <= ?2 GROUP BY 1",
+				-1, &s, NULL);
+	if (rc == SQLITE_OK) {
+		(void)sqlite3_bind_int64(s, 1, t->now_s - t->seconds);
+		(void)sqlite3_bind_int64(s, 2, t->now_s);
+	}
+	while (rc == SQLITE_OK && (rc = sqlite3_step(s)) == SQLITE_ROW) {
+		uint32_t i = sqlite3_column_type(s, 0) == SQLITE_NULL
+				 ? READ_NONE
+				 : people_observer(r, sqlite3_column_int64(s, 0));
+
+		t->all += (uint64_t)sqlite3_column_int64(s, 1);
+		if (i < t->cap)
+			t->counts[i] += (uint32_t)sqlite3_column_int64(s, 1);
+		rc = SQLITE_OK;
+	}
+	sqlite3_finalize(s);
+	if (rc != SQLITE_DONE) {
+		(void)db_fail(c, err);
+		db_close(c);
+		return MK_EUNAVAIL;
+	}
+	db_give(r, c);
+	return MK_OK;
+}

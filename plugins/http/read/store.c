@@ -1,0 +1,316 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The packets in memory: those with the highest ids, in the order of ids, without holes. They have
+ * numbers, which grow and are never given again; lists say which of them a node or an observer has
+ * to do with.
+ */
+#include "impl.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define BLOCK_BYTES 16u /* what the heap takes for a block besides what is in it */
+#define EVICT_PART 32u  /* so much of all goes at once */
+
+/* ------------------------------------------------------------------ lists -- */
+
+static bool
+list_add(struct list *l, uint32_t number, uint64_t *bytes)
+{
+	uint32_t low = 0, high = l->count;
+
+	if (high > 0 && number > l->at[high - 1])
+		low = high;
+	while (low < high) {
+		uint32_t middle = low + (high - low) / 2;
+
+		if (l->at[middle] < number)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	if (low < l->count && l->at[low] == number)
+		return true;
+	if (l->count == l->cap) {
+		uint32_t cap = l->cap < 4 ? 4 : l->cap + l->cap / 4;
+		uint32_t *at = realloc(l->at, cap * sizeof(*at));
+
+		if (at == NULL)
+			return false;
+		*bytes += (cap - l->cap) * sizeof(*at);
+		l->at = at;
+		l->cap = cap;
+	}
+	memmove(l->at + low + 1, l->at + low, (l->count - low) * sizeof(*l->at));
+	l->at[low] = number;
+	l->count++;
+	return true;
+}
+
+static void
+list_drop(struct list *l, uint32_t begin, uint64_t *bytes)
+{
+	uint32_t gone = 0;
+
+	while (gone < l->count && l->at[gone] < begin)
+		gone++;
+	l->count -= gone;
+	memmove(l->at, l->at + gone, l->count * sizeof(*l->at));
+	if (l->count > 0)
+		return;
+	*bytes -= l->cap * sizeof(*l->at);
+	free(l->at);
+	*l = (struct list){ 0 };
+}
+
+static struct list *
+lists_get(struct list **lists, uint32_t *cap, uint32_t i, uint64_t *bytes)
+{
+	uint32_t wanted = *cap == 0 ? 256 : *cap;
+	struct list *grown;
+
+	while (wanted <= i)
+		wanted *= 2;
+	if (wanted == *cap)
+		return &(*lists)[i];
+	grown = realloc(*lists, wanted * sizeof(*grown));
+	if (grown == NULL)
+		return NULL;
+	memset(grown + *cap, 0, (wanted - *cap) * sizeof(*grown));
+	*bytes += (wanted - *cap) * sizeof(*grown);
+	*lists = grown;
+	*cap = wanted;
+	return &grown[i];
+}
+
+/* ----------------------------------------------------------------- hashes -- */
+
+static uint64_t
+store_hash(const struct tx *t)
+{
+	return hops_mix(t->odd_hash ? (uint64_t)t->id : t->hash);
+}
+
+static void
+store_index(struct store *s, uint32_t i)
+{
+	uint32_t mask = s->slot_count - 1, slot = (uint32_t)store_hash(&s->txs[i]) & mask;
+
+	while (s->by_hash[slot] != 0)
+		slot = (slot + 1) & mask;
+	s->by_hash[slot] = i + 1;
+}
+
+static bool
+store_reindex(struct store *s, uint32_t slots)
+{
+	uint32_t *by_hash = slots == s->slot_count ? s->by_hash : malloc(slots * sizeof(*by_hash));
+
+	if (by_hash == NULL)
+		return false;
+	if (by_hash != s->by_hash) {
+		free(s->by_hash);
+		s->bytes += ((uint64_t)slots - s->slot_count) * sizeof(*by_hash);
+		s->by_hash = by_hash;
+		s->slot_count = slots;
+	}
+	memset(by_hash, 0, slots * sizeof(*by_hash));
+	for (uint32_t i = 0; i < s->count; i++)
+		store_index(s, i);
+	return true;
+}
+
+struct tx *
+store_find_hash(const struct store *s, uint64_t hash)
+{
+	uint32_t mask = s->slot_count - 1, slot = (uint32_t)hops_mix(hash) & mask;
+
+	if (s->count == 0)
+		return NULL;
+	for (; s->by_hash[slot] != 0; slot = (slot + 1) & mask) {
+		struct tx *t = &s->txs[s->by_hash[slot] - 1];
+
+		if (!t->odd_hash && t->hash == hash)
+			return t;
+	}
+	return NULL;
+}
+
+/* ------------------------------------------------------------------- ids -- */
+
+/* The first that has this id or a higher one. */
+uint32_t
+store_lower(const struct store *s, int64_t id)
+{
+	uint32_t low = 0, high = s->count;
+
+	/* Ids are mostly dense. */
+	if (s->count > 0 && id >= s->txs[0].id && (uint64_t)(id - s->txs[0].id) < s->count &&
+	    s->txs[id - s->txs[0].id].id == id)
+		return (uint32_t)(id - s->txs[0].id);
+	while (low < high) {
+		uint32_t middle = low + (high - low) / 2;
+
+		if (s->txs[middle].id < id)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
+struct tx *
+store_find_id(const struct store *s, int64_t id)
+{
+	uint32_t i = store_lower(s, id);
+
+	return i < s->count && s->txs[i].id == id ? &s->txs[i] : NULL;
+}
+
+uint32_t
+store_number(const struct store *s, const struct tx *t)
+{
+	return s->begin + (uint32_t)(t - s->txs);
+}
+
+/* ---------------------------------------------------------------- changes -- */
+
+static bool
+store_grow(struct store *s)
+{
+	uint32_t cap = s->cap == 0 ? 1024 : s->cap + s->cap / 4;
+	struct tx *txs;
+
+	if (s->count < s->cap)
+		return true;
+	if ((s->slot_count < cap * 2 &&
+	     !store_reindex(s, s->slot_count == 0 ? 4096 : s->slot_count * 2)))
+		return false;
+	txs = realloc(s->txs, cap * sizeof(*txs));
+	if (txs == NULL)
+		return false;
+	s->bytes += (cap - s->cap) * sizeof(*txs);
+	s->txs = txs;
+	s->cap = cap;
+	return true;
+}
+
+static bool
+store_relate(struct store *s, const struct tx *t, uint32_t node)
+{
+	struct list *l;
+
+	if (node == READ_NONE)
+		return true;
+	l = lists_get(&s->by_node, &s->node_cap, node, &s->bytes);
+	return l != NULL && list_add(l, store_number(s, t), &s->bytes);
+}
+
+struct tx *
+store_add(struct store *s, const struct read_packet *p)
+{
+	struct tx *t;
+
+	if (!store_grow(s))
+		return NULL;
+	t = &s->txs[s->count];
+	*t = (struct tx){ .id = p->id,
+			  .first_s = p->first_s,
+			  .from = p->from,
+			  .type = (int8_t)p->type,
+			  .route = (int8_t)p->route };
+	if (!pack_tx(t, p))
+		return NULL;
+	s->bytes += t->cap + BLOCK_BYTES;
+	store_index(s, s->count++);
+	return store_relate(s, t, p->from) ? t : NULL;
+}
+
+static uint32_t
+store_clamp(int64_t at)
+{
+	return at < 0 ? 0 : at > UINT32_MAX ? UINT32_MAX : (uint32_t)at;
+}
+
+bool
+store_add_obs(struct store *s, struct tx *t, const struct read_obs *o, const struct heads *heads)
+{
+	uint32_t at = store_clamp(o->at), cap = t->cap;
+	struct list *l;
+
+	if (!pack_obs(t, o, heads))
+		return false;
+	s->bytes += t->cap - cap;
+	if (t->obs_count == 0 || o->count > t->shown_hops) {
+		t->shown = t->obs_count;
+		t->shown_hops = o->count;
+	}
+	t->oldest = t->obs_count == 0 || at < t->oldest ? at : t->oldest;
+	t->latest = t->obs_count == 0 || at > t->latest ? at : t->latest;
+	t->obs_count++;
+	s->obs_count++;
+	for (uint32_t i = 0; o->resolved != NULL && i < o->count; i++)
+		if (!store_relate(s, t, o->resolved[i]))
+			return false;
+	if (o->observer == READ_NONE)
+		return true;
+	l = lists_get(&s->by_observer, &s->observer_cap, o->observer, &s->bytes);
+	return l != NULL && list_add(l, store_number(s, t), &s->bytes);
+}
+
+bool
+store_replace(struct store *s, struct tx *t, const struct read_packet *p, const struct heads *heads)
+{
+	struct tx old = *t;
+	bool good;
+
+	t->bytes = NULL;
+	t->len = t->cap = t->obs_count = 0;
+	t->first_s = p->first_s;
+	good = pack_tx(t, p);
+	s->bytes += (uint64_t)t->cap - old.cap;
+	s->obs_count -= old.obs_count;
+	for (uint32_t i = 0; good && i < p->obs_count; i++)
+		good = store_add_obs(s, t, &p->obs[i], heads);
+	free(old.bytes);
+	return good;
+}
+
+void
+store_clear(struct store *s)
+{
+	for (uint32_t i = 0; i < s->count; i++)
+		free(s->txs[i].bytes);
+	for (uint32_t i = 0; i < s->node_cap; i++)
+		free(s->by_node[i].at);
+	for (uint32_t i = 0; i < s->observer_cap; i++)
+		free(s->by_observer[i].at);
+	free(s->txs);
+	free(s->by_hash);
+	free(s->by_node);
+	free(s->by_observer);
+	*s = (struct store){ .begin = s->begin + s->count, .evicted = s->evicted };
+}
+
+void
+store_evict(struct store *s, uint64_t max_bytes)
+{
+	while (s->bytes > max_bytes && s->count > 1) {
+		uint32_t n = s->count / EVICT_PART + 1;
+
+		for (uint32_t i = 0; i < n; i++) {
+			s->bytes -= s->txs[i].cap + BLOCK_BYTES;
+			s->obs_count -= s->txs[i].obs_count;
+			free(s->txs[i].bytes);
+		}
+		s->evicted += n;
+		s->begin += n;
+		s->count -= n;
+		memmove(s->txs, s->txs + n, s->count * sizeof(*s->txs));
+		(void)store_reindex(s, s->slot_count);
+		for (uint32_t i = 0; i < s->node_cap; i++)
+			list_drop(&s->by_node[i], s->begin, &s->bytes);
+		for (uint32_t i = 0; i < s->observer_cap; i++)
+			list_drop(&s->by_observer[i], s->begin, &s->bytes);
+	}
+}

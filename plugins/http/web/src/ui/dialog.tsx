@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: MIT
+import type { ComponentChildren } from "preact";
+import { useEffect, useRef } from "preact/hooks";
+
+/** A modal dialog of the browser's own: it keeps the focus and gives it back. */
+export function Dialog(p: { label: string; kind?: string; onClose: () => void; children: ComponentChildren }) {
+	const box = useRef<HTMLDialogElement>(null);
+	useEffect(() => {
+		box.current!.showModal();
+	}, []);
+	return (
+		<dialog
+			ref={box} class={`dialog ${p.kind ?? ""}`} aria-label={p.label} onClose={p.onClose}
+			onClick={(e) => e.target === box.current && box.current!.close()}
+			onKeyDown={(e) => e.stopPropagation()}
+		>
+			<div class="dialog-body">{p.children}</div>
+		</dialog>
+	);
+}
