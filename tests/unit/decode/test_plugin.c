@@ -70,7 +70,7 @@ Test(plugin, a_message_of_several_items_is_answered_with_one)
 	mk_put_map(&w, 1);
 	put_hex(&w, RAW_HEX);
 	send_body(tk, "rx/raw", &w);
-	cr_expect_eq(mk_tk_published(tk, NULL), 1);
+	cr_expect_eq(mk_tk_published(tk, "packet/decoded"), 1);
 	cr_expect(said(tk, "packet/decoded", 0, "\"rejected\":\"no_packet\""));
 	cr_expect_eq(mk_tk_number(tk, "decoded"), 2);
 	cr_expect_eq(mk_tk_number(tk, "malformed"), 1);
@@ -333,7 +333,7 @@ Test(plugin, gaps_are_counted_and_malformed_commits_ignored)
 				    0),
 		     MK_OK);
 	cr_expect_eq(mk_tk_number(tk, "lost"), 7);
-	cr_expect_eq(mk_tk_published(tk, NULL), 1);
+	cr_expect_eq(mk_tk_published(tk, "packet/decoded"), 1);
 	cr_expect_eq(mk_tk_acked(tk, "rx/raw"), 0);
 	finished(tk);
 }
@@ -347,7 +347,7 @@ Test(plugin, a_busy_bus_delays_a_message_and_holds_back_the_next)
 	mk_tk_publish_fails(tk, MK_EAGAIN, 3);
 	send_hex(tk, "rx/raw", RAW_HEX);
 	cr_expect_eq(mk_tk_send_raw(tk, "rx/raw", "\x80", 1, MK_MSG_DURABLE), MK_EAGAIN);
-	cr_expect_eq(mk_tk_published(tk, NULL), 0);
+	cr_expect_eq(mk_tk_published(tk, "packet/decoded"), 0);
 	mk_tk_advance(tk, 100000);
 	cr_expect_eq(mk_tk_published(tk, "packet/decoded"), 1);
 	cr_expect_eq(mk_tk_send_raw(tk, "rx/raw", "\x80", 1, MK_MSG_DURABLE), MK_OK);
@@ -414,10 +414,10 @@ Test(plugin, when_memory_is_short_a_message_is_right_or_missing)
 		}
 		send_hex(tk, "rx/raw", hex);
 		mk_tk_fail_alloc(tk, 0);
-		out = mk_tk_published(tk, NULL);
+		out = mk_tk_published(tk, "packet/decoded");
 		cr_expect_eq(out + mk_tk_number(tk, "dropped"), 1);
 		send_hex(tk, "rx/raw", hex);
-		cr_assert_eq(mk_tk_published(tk, NULL), out + 1);
+		cr_assert_eq(mk_tk_published(tk, "packet/decoded"), out + 1);
 		cr_expect_not(said(tk, "packet/decoded", out, "\"refused\":"));
 		finished(tk);
 	}
