@@ -144,9 +144,13 @@ static void
 clock_decide(struct clock_verdict *v, const struct clock_point *points, uint32_t count,
 	     double *good, uint32_t good_count)
 {
-	double skew;
+	double skew, all[CLOCK_RECENT];
+	uint32_t recent = clock_recent(points, count);
 
-	v->recent = clock_median(good, good_count);
+	for (uint32_t i = 0; i < recent; i++)
+		all[i] = points[count - recent + i].skew;
+	/* Of good ones; if there are none, of what there is. */
+	v->recent = good_count > 0 ? clock_median(good, good_count) : clock_median(all, recent);
 	if (v->good < NONE_BELOW) {
 		v->severity = CLOCK_NONE;
 		if (v->considered > 0 && clock_is_set_wrong(points, count, &skew)) {

@@ -36,10 +36,11 @@ struct clock_point {
 };
 
 struct clock_verdict {
-	double mean, median, last, recent; /* of all; of all; the newest; of the recent good ones */
-	double drift;                      /* seconds a day */
-	double good;                       /* share of the recent ones */
-	uint32_t bad, considered;          /* of the recent ones, without resets */
+	double mean, median, last,
+	    recent;               /* of all; of all; the newest; of the recent good ones, if any */
+	double drift;             /* seconds a day */
+	double good;              /* share of the recent ones */
+	uint32_t bad, considered; /* of the recent ones, without resets */
 	enum clock_severity severity;
 };
 

@@ -256,7 +256,7 @@ frame_on_people(struct frame *f)
 	for (uint32_t i = 0; i < f->node_cap; i++) {
 		free(f->node[i].name);
 		free(f->node[i].role);
-		f->node[i] = (struct an_node){ 0 };
+		f->node[i] = (struct an_node){ .capability = f->node[i].capability };
 	}
 }
 
@@ -350,6 +350,40 @@ frame_on_graph(struct frame *f, const mk_val *body, bool delta)
 	for (uint32_t i = 0; i < f->module_count; i++) {
 		if (f->modules[i].class->on_graph != NULL)
 			f->modules[i].class->on_graph(f->modules[i].self);
+	}
+}
+
+static struct an_node *
+frame_named(struct frame *f, const mk_val *key)
+{
+	const char *s;
+	size_t len;
+	uint32_t id = mk_get_str(key, &s, &len) ? hops_ids_put(&f->nodes.ids, s, len) : HOPS_NONE;
+
+	return id == HOPS_NONE ? NULL : frame_node(f, id);
+}
+
+void
+frame_on_capability(struct frame *f, const mk_val *body, bool delta)
+{
+	const mk_val *nodes = mk_find(body, "nodes"), *gone = mk_find(body, "gone");
+
+	for (uint32_t i = 0; !delta && i < f->node_cap; i++)
+		f->node[i].capability = (struct an_capability){ 0 };
+	for (uint32_t i = 0; i < mk_count(nodes); i++) {
+		struct an_node *n = frame_named(f, mk_at(mk_at(nodes, i), 0));
+		uint32_t sup = 0, size = 0;
+
+		mk_get_u32(mk_at(mk_at(nodes, i), 1), &sup);
+		mk_get_u32(mk_at(mk_at(nodes, i), 3), &size);
+		if (n != NULL && sup <= 2 && size <= 3)
+			n->capability = (struct an_capability){ (uint8_t)sup, (uint8_t)size };
+	}
+	for (uint32_t i = 0; i < mk_count(gone); i++) {
+		struct an_node *n = frame_named(f, mk_at(gone, i));
+
+		if (n != NULL)
+			n->capability = (struct an_capability){ 0 };
 	}
 }
 

@@ -44,12 +44,14 @@ struct view_class {
 struct view {
 	const struct frame *frame;
 	const struct view_class *class;
-	char shape[96];
+	char shape[112];
 	int64_t since, until;
 	uint8_t *in_region; /* by observer, NULL: no such filter */
 	uint32_t in_region_count;
 	uint8_t *in_area; /* by id, NULL: no such filter */
 	uint32_t in_area_count;
+	uint32_t *run; /* an_query.run */
+	uint32_t run_count;
 	int64_t used; /* when it was asked for last */
 	void *counts;
 	bool failed; /* memory was out while counting: it is made anew when asked for */
@@ -139,6 +141,8 @@ void frame_on_obs(struct frame *f, const struct hops_obs *o);
 void frame_on_person(struct frame *f, const struct history_person *p);
 void frame_on_people(struct frame *f); /* they come anew, all of them */
 void frame_on_graph(struct frame *f, const mk_val *body, bool delta);
+/* snapshot/mbcap */
+void frame_on_capability(struct frame *f, const mk_val *body, bool delta);
 void frame_on_live(struct frame *f);
 void frame_on_tick(struct frame *f, int64_t now);
 /* What waits is counted. */

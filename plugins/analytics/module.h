@@ -74,9 +74,15 @@ struct an_news {
 	bool live; /* not out of the database */
 };
 
+/* Can it do multi-byte paths (snapshot/mbcap): 2 confirmed, 1 suspected; the largest size. */
+struct an_capability {
+	uint8_t sup, size;
+};
+
 struct an_node {                       /* by id, as far as frame->node_cap */
-	char *name, *role;             /* NULL: not known */
+	char *name, *role;             /* NULL: not known; the role is in lower case */
 	int64_t first_seen, last_seen; /* Unix seconds, 0 not known */
+	struct an_capability capability;
 };
 
 struct an_observer {
@@ -99,6 +105,8 @@ struct an_query {
 	uint32_t in_area_count; /* ids; those behind are not inside */
 	uint32_t *hidden;       /* ids, sorted */
 	uint32_t hidden_count;
+	const uint32_t *run; /* tokens that a path has to have, for subpath-detail */
+	uint32_t run_count;
 	/* The filters as texts, equal for equal ones: the window; region and area. "" is none. */
 	char when[48], where[48];
 };

@@ -12,7 +12,7 @@
 
 const struct an_module *const analytics_modules[] = {
 	&copies_module, /* first: what is a copy the others shall know */
-	&rf_module,      &topology_module,  &relays_module, &skew_module,
-	&reach_module,   &observing_module, &people_module, &scopes_module,
-	&airtime_module, &channels_module,  NULL,
+	&rf_module,        &topology_module, &relays_module, &skew_module,    &reach_module,
+	&observing_module, &people_module,   &scopes_module, &airtime_module, &channels_module,
+	&hashes_module,    &subpaths_module, NULL,
 };

@@ -184,13 +184,17 @@ plugin_start(void *self)
 }
 
 static void
-plugin_on_graph(struct plugin *p, const mk_msg *msg)
+plugin_on_other_snapshot(struct plugin *p, const mk_msg *msg)
 {
 	if ((msg->flags & MK_MSG_GAP) != 0)
 		return; /* the next base repairs it */
 	if (mk_doc_open(&p->doc, msg->body, msg->body_len, NULL, NULL, 0) != MK_OK)
 		return;
-	frame_on_graph(&p->frame, mk_doc_root(&p->doc), (msg->flags & MK_MSG_DELTA) != 0);
+	if (strcmp(msg->topic, "snapshot/mbcap") == 0)
+		frame_on_capability(&p->frame, mk_doc_root(&p->doc),
+				    (msg->flags & MK_MSG_DELTA) != 0);
+	else
+		frame_on_graph(&p->frame, mk_doc_root(&p->doc), (msg->flags & MK_MSG_DELTA) != 0);
 	mk_doc_close(&p->doc);
 }
 
@@ -199,8 +203,8 @@ plugin_on_msg(void *self, const mk_msg *msg)
 {
 	struct plugin *p = self;
 
-	if (strcmp(msg->topic, "snapshot/neighbors") == 0)
-		plugin_on_graph(p, msg);
+	if (strncmp(msg->topic, "snapshot/", 9) == 0)
+		plugin_on_other_snapshot(p, msg);
 	else
 		feed_on_msg(&p->feed, msg);
 }
@@ -296,6 +300,7 @@ plugin_destroy(void *self)
 static const mk_topic subscribes[] = {
 	FEED_TOPICS,
 	{ .name = "snapshot/neighbors", .help = "who hears whom" },
+	{ .name = "snapshot/mbcap", .help = "who can do multi-byte paths" },
 	{ .name = NULL },
 };
 
@@ -310,6 +315,11 @@ static const mk_method methods[] = {
 	{ .name = "analytics/topology", .help = "which hops packets take" },
 	{ .name = "analytics/channels", .help = "how much is said where, by whom and when" },
 	{ .name = "analytics/relay-airtime-share", .help = "which types of packets take the air" },
+	{ .name = "analytics/hash-sizes", .help = "bytes of hops, of packets and of nodes" },
+	{ .name = "analytics/hash-collisions", .help = "repeaters whose keys begin alike" },
+	{ .name = "analytics/subpaths", .help = "runs of hops that packets take again and again" },
+	{ .name = "analytics/subpaths-bulk", .help = "the same for several lengths" },
+	{ .name = "analytics/subpath-detail", .help = "the packets that took one run of hops" },
 	{ .name = "analytics/scope-stats", .help = "packets that are for one region only" },
 	{ .name = "analytics/node", .help = "what a node had to do with, when, and how it was heard" },
 	{ .name = "analytics/observer", .help = "what an observer received" },

@@ -178,6 +178,15 @@ reach_count(struct reach *r, uint32_t from, uint32_t to, uint16_t hour, const fl
 	link->signals[at].count++;
 }
 
+static bool
+reach_repeats(const struct hops_obs *o, uint32_t i)
+{
+	for (uint32_t k = 0; k < i; k++)
+		if (o->hops[k] == o->hops[i])
+			return true;
+	return false;
+}
+
 /* Route types tell whether the path is where the packet was: only that of a flood is. */
 static void
 reach_on_obs(void *self, const struct an_packet *p, const struct hops_obs *o)
@@ -191,6 +200,9 @@ reach_on_obs(void *self, const struct an_packet *p, const struct hops_obs *o)
 		reach_count(r, REACH_NODE | p->from, o->hops[0], hour, NULL);
 	for (uint32_t i = 0; i + 1 < o->count; i++)
 		reach_count(r, o->hops[i], o->hops[i + 1], hour, NULL);
+	for (uint32_t i = 1; i < o->count; i++)
+		if (reach_repeats(o, i))
+			reach_count(r, o->hops[i], REACH_AGAIN, hour, NULL);
 	if (p->heard_count > 0)
 		observer = p->heard[p->heard_count - 1].observer;
 	if (observer != AN_NO_OBSERVER)

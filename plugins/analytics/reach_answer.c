@@ -86,6 +86,10 @@ asked_token(struct asked *a, uint32_t token)
 		bool observer = (link->to & REACH_NODE) != 0;
 		uint64_t count;
 
+		if (link->to == REACH_AGAIN) {
+			a->observations -= asked_sum(a, link, NULL);
+			continue;
+		}
 		p = asked_partner(a, link->to);
 		count = asked_sum(a, link, observer ? p : NULL);
 		a->observations += count;

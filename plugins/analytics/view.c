@@ -18,6 +18,7 @@ view_free(struct view *v)
 	}
 	free(v->in_region);
 	free(v->in_area);
+	free(v->run);
 	free(v);
 }
 
@@ -96,11 +97,12 @@ view_copy(const void *data, size_t size)
 }
 
 static void
-view_shape(char out[96], const struct view_class *class, const struct an_query *q)
+view_shape(char out[112], const struct view_class *class, const struct an_query *q)
 {
 	out[0] = '\0';
 	if (q != NULL)
-		snprintf(out, 96, "%s%s%s", class->no_window ? "" : q->when,
+		snprintf(out, 112, "%s%s%s%s", q->run_count > 0 ? "h" : "",
+			 class->no_window ? "" : q->when,
 			 class->no_place || q->where[0] == '\0' ? "" : " ",
 			 class->no_place ? "" : q->where);
 }
@@ -128,7 +130,12 @@ view_new(struct frame *f, const struct view_class *class, const struct an_query 
 		v->in_area = view_copy(q->in_area, q->in_area_count);
 		v->in_area_count = q->in_area_count;
 	}
-	if (v->counts != NULL && (v->in_region != NULL || !region) && (v->in_area != NULL || !area))
+	if (q != NULL && q->run_count > 0) {
+		v->run = view_copy(q->run, q->run_count * sizeof(*q->run));
+		v->run_count = q->run_count;
+	}
+	if (v->counts != NULL && (v->in_region != NULL || !region) &&
+	    (v->in_area != NULL || !area) && (v->run != NULL || v->run_count == 0))
 		return v;
 	view_free(v);
 	return NULL;
@@ -189,12 +196,17 @@ view_make_room(struct frame *f, const struct view *keep)
 }
 
 static struct view *
-view_find(struct frame *f, const struct view_class *class, const char *shape)
+view_find(struct frame *f, const struct view_class *class, const char *shape,
+	  const struct an_query *q)
 {
+	uint32_t run_count = q == NULL ? 0 : q->run_count;
+
 	for (uint32_t i = 0; i < f->view_count; i++) {
 		struct view *v = f->views[i];
 
-		if (v->class != class || strcmp(v->shape, shape) != 0)
+		if (v->class != class || strcmp(v->shape, shape) != 0 ||
+		    v->run_count != run_count ||
+		    (run_count > 0 && memcmp(v->run, q->run, run_count * sizeof(*v->run)) != 0))
 			continue;
 		if (!v->failed)
 			return v;
@@ -207,13 +219,13 @@ view_find(struct frame *f, const struct view_class *class, const char *shape)
 const void *
 frame_view(struct frame *f, const struct view_class *class, const struct an_query *q)
 {
-	char shape[96];
+	char shape[112];
 	struct view *v;
 
 	frame_flush(f);
 	table_sort(f);
 	view_shape(shape, class, q);
-	v = view_find(f, class, shape);
+	v = view_find(f, class, shape, q);
 	if (v == NULL) {
 		view_make_room(f, NULL);
 		v = f->view_count == FRAME_VIEWS_MAX ? NULL : view_new(f, class, q);

@@ -10,6 +10,7 @@
 
 #include "server/request.h"
 #include "server/server.h"
+#include "routes/flow.h"
 
 #define HTTP_GAPS 32u
 #define HTTP_LAGS 100u
@@ -52,17 +53,23 @@ struct http {
 		_Atomic uint32_t last_us, samples[HTTP_LAGS];
 		uint64_t due_us;
 	} lag;
+	struct flow flow;
 	struct mc_area area; /* decode/area; nodes outside of it are not listed */
 	bool has_model;
 };
 
-extern const struct route bus_routes[];     /* routes_bus.c */
-extern const struct route health_routes[];  /* routes_health.c */
+extern const struct route bus_routes[];    /* routes_bus.c */
+extern const struct route health_routes[]; /* routes_health.c */
+extern const struct route web_plugin_routes[], web_compare_routes[];
 extern const struct route act_routes[];     /* routes_act.c */
 extern const struct route metrics_routes[]; /* metrics.c */
 extern const struct route page_routes[];    /* page.c */
 extern const struct route config_routes[], stats_routes[], perf_routes[], misc_routes[],
-    spec_routes[], admin_routes[];
+    spec_routes[], overview_routes[], admin_routes[];
+extern const struct route packet_routes[], set_routes[];
+extern const struct route node_routes[], node_one_routes[], node_health_routes[], observer_routes[],
+    observer_metrics_routes[], channel_routes[], hop_routes[], inspect_routes[], graph_routes[],
+    affinity_routes[], analytics_routes[];
 extern const char page_text[];
 
 mk_result http_new(const mk_host *host, struct http **out);

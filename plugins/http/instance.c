@@ -37,10 +37,34 @@ static const struct {
 	{ "decode/area", MODEL_AREA },
 };
 
-static const struct route *const http_tables[] = { bus_routes,     health_routes, act_routes,
-						   metrics_routes, page_routes,   config_routes,
-						   stats_routes,   perf_routes,   misc_routes,
-						   spec_routes,    admin_routes,  NULL };
+static const struct route *const http_tables[] = { bus_routes,
+						   health_routes,
+						   act_routes,
+						   metrics_routes,
+						   page_routes,
+						   overview_routes,
+						   config_routes,
+						   stats_routes,
+						   perf_routes,
+						   misc_routes,
+						   spec_routes,
+						   admin_routes,
+						   packet_routes,
+						   set_routes,
+						   web_plugin_routes,
+						   web_compare_routes,
+						   node_routes,
+						   node_one_routes,
+						   node_health_routes,
+						   observer_routes,
+						   observer_metrics_routes,
+						   channel_routes,
+						   hop_routes,
+						   inspect_routes,
+						   graph_routes,
+						   affinity_routes,
+						   analytics_routes,
+						   NULL };
 
 mk_result
 http_new(const mk_host *host, struct http **out)
@@ -94,8 +118,10 @@ http_start_read(struct http *h, struct settings *settings, mk_err *err)
 	};
 
 	h->settings = http_settings_ref(settings);
-	return read_new(&h->read, &config) == MK_OK ? MK_OK
-						    : mk_err_set(err, MK_ENOMEM, "out of memory");
+	if (read_new(&h->read, &config) != MK_OK)
+		return mk_err_set(err, MK_ENOMEM, "out of memory");
+	flow_init(&h->flow, h->host, &h->model, h->read);
+	return MK_OK;
 }
 
 mk_result
@@ -203,6 +229,7 @@ http_on_msg(struct http *h, const mk_msg *msg)
 	struct httpd_stats stats;
 	struct event *e;
 
+	flow_on_msg(&h->flow, msg);
 	read_on_msg(h->read, msg);
 	if ((msg->flags & MK_MSG_GAP) != 0) {
 		/* Clients see it in the sequence; a value with lost deltas is marked. */
@@ -250,6 +277,7 @@ http_on_timer(struct http *h)
 
 	health_tick(h);
 	read_on_timer(h->read);
+	flow_on_timer(&h->flow);
 	httpd_get_stats(h->server, &s);
 	atomic_store(&h->rss_bytes, http_rss());
 	host->gauge(host, "connections", s.connections);
@@ -273,6 +301,7 @@ http_on_timer(struct http *h)
 void
 http_stop(struct http *h)
 {
+	atomic_store(&h->flow.stop, true);
 	read_stop(h->read);
 	httpd_stop(h->server);
 }

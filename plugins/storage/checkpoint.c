@@ -14,7 +14,6 @@
 #define BLOCKED_US UINT64_C(60000000)
 #define LATE 4          /* times the limit */
 #define PASSES 4        /* of another thread at a time: each meets less than the one before */
-#define PASS_PAGES 200  /* so few are not worth another pass */
 #define LAST_PAGES 1000 /* so few a commit checkpoints by itself, so that a long log begins anew */
 
 /* Instead of SQLite's own automatic checkpoint, which would try at every commit while a reader
@@ -30,7 +29,7 @@ db_on_commit(void *arg, sqlite3 *handle, const char *schema, int pages)
 	if (pages < db->log_tried) /* the log began anew */
 		db->log_tried = db->log_done = 0;
 	if (pages < db->log_tried + limit &&
-	    !(db->log_fresh && pages > 2 * db->log_limit && pages - db->log_done < LAST_PAGES))
+	    !(db->log_fresh && pages > 3 * db->log_limit && pages - db->log_done < LAST_PAGES))
 		return SQLITE_OK;
 	db->log_fresh = false;
 	db->log_tried = pages;
@@ -82,14 +81,20 @@ db_checkpoints_elsewhere(struct db *db)
 bool
 db_wants_checkpoint(const struct db *db, bool idle)
 {
-	int limit = idle ? PASSIVE_PAGES : db->log_limit / 4;
+	int limit = idle ? PASSIVE_PAGES : db->log_limit;
 
 	return db->log_pages - db->log_done >= limit && db->log_pages - db->log_tried >= limit;
 }
 
+bool
+db_wants_restart(const struct db *db)
+{
+	return db->log_pages > 2 * db->log_limit;
+}
+
 /* While it copies, the log grows: only what is complete lets it begin anew. */
 mk_result
-db_checkpoint_apart(const char *path, struct db_wal *wal, mk_err *err)
+db_checkpoint_apart(const char *path, bool all, struct db_wal *wal, mk_err *err)
 {
 	struct db_options options = { .path = path, .cache_kib = 1024 };
 	struct db_wal seen = { .pages = 0 }, before;
@@ -99,10 +104,10 @@ db_checkpoint_apart(const char *path, struct db_wal *wal, mk_err *err)
 	/* The database is the other connection's to tidy up. */
 	if (rc == MK_OK)
 		sqlite3_db_config(db->handle, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
-	for (int i = 0; i < PASSES && rc == MK_OK; i++) {
+	for (int i = 0; i < (all ? PASSES : 1) && rc == MK_OK; i++) {
 		before = seen;
 		rc = db_checkpoint(db, false, &seen, err);
-		if (seen.blocked || seen.pages - before.checkpointed < PASS_PAGES)
+		if (seen.blocked || seen.pages == before.checkpointed)
 			break;
 	}
 	db_close(db);

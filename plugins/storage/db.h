@@ -118,8 +118,11 @@ mk_result db_checkpoint(struct db *db, bool truncate, struct db_wal *wal, mk_err
  * if that does not keep up, and the log is four times its limit, a commit does it all the same. */
 void db_checkpoints_elsewhere(struct db *db);
 bool db_wants_checkpoint(const struct db *db, bool idle);
-/* On any thread, through a connection of its own. */
-mk_result db_checkpoint_apart(const char *path, struct db_wal *wal, mk_err *err);
+/* Is the log so long that it should begin anew? The first commit afterwards syncs, which takes as
+ * long as a step or two, so it is not done more often than needed. */
+bool db_wants_restart(const struct db *db);
+/* On any thread, through a connection of its own; with `all` until nothing is left. */
+mk_result db_checkpoint_apart(const char *path, bool all, struct db_wal *wal, mk_err *err);
 void db_checkpointed(struct db *db, const struct db_wal *wal);
 /* When to do so: call it when nothing else is to be done, and at least once a minute. It
  * checkpoints passively when the log has grown, and truncates after an hour, or when `idle` and the

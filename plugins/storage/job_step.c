@@ -207,7 +207,7 @@ step_fit(struct job *job, int64_t did, uint64_t hold_us, uint64_t held_us)
 		rows = (uint64_t)(did > 0 ? did : 1) * hold_us / held_us / 2;
 	else if (held_us < hold_us / 4)
 		rows = 2 * rows;
-	else if (held_us < hold_us / 2)
+	else if (held_us < hold_us * 2 / 5)
 		rows = rows + rows / 8 + 1;
 	job->rows = rows < 1 ? 1 : rows > JOBS_STEP_ROWS ? JOBS_STEP_ROWS : (uint32_t)rows;
 }
@@ -223,7 +223,7 @@ job_step(struct jobs *jobs, struct job *job, uint64_t hold_us, uint64_t *held_us
 		.options = &jobs->options,
 		.began_us = now_us,
 		/* The rest is for the commit. */
-		.until_us = now_us + hold_us / 2,
+		.until_us = now_us + hold_us * 2 / 5,
 		.rows_left = job->rows,
 	};
 	mk_result rc;

@@ -212,6 +212,7 @@ packet_find_tx(struct rows *r, const struct item *it, struct packet *p, mk_err *
 		return rc == MK_ENOENT ? MK_OK : rc;
 	p->tx.id = sqlite3_column_int64(s, 0);
 	p->tx.last_s = sqlite3_column_int64(s, 2);
+	p->tx.observations = (uint32_t)sqlite3_column_int64(s, 3);
 	if (!stamp_parse((const char *)sqlite3_column_text(s, 1), &p->tx.first_s))
 		p->tx.first_s = 0;
 	(void)sqlite3_reset(s);
@@ -324,6 +325,7 @@ packet_write_obs(struct rows *r, const struct item *it, struct packet *p, const 
 		rc = rows_run(r, s, err);
 		p->obs_new = rc == MK_OK && db_changes(r->db) > 0;
 		p->obs = sqlite3_last_insert_rowid(db_handle(r->db));
+		p->tx.observations += p->obs_new;
 		if (rc != MK_OK || p->obs_new)
 			return rc;
 		rc = packet_find_obs(r, p, o, &p->obs, err);
@@ -342,7 +344,8 @@ static bool
 packet_is_ours(const char *key, size_t len)
 {
 	static const char *const ours[] = {
-		"tx", "obs", "new", "first", "observer_idx", "resolved"
+		"tx",         "obs",          "new",          "first",
+		"first_seen", "observations", "observer_idx", "resolved"
 	};
 
 	for (size_t i = 0; i < sizeof(ours) / sizeof(ours[0]); i++)
@@ -370,7 +373,7 @@ packet_tell(struct rows *r, const struct item *it, const struct packet *p, const
 	    mk_err *err)
 {
 	mk_writer *w = events_item(r->events);
-	uint32_t n = mk_count(it->map), pairs = 4u + (o != NULL) + (p->hop_count > 0);
+	uint32_t n = mk_count(it->map), pairs = 6u + (o != NULL) + (p->hop_count > 0);
 	const char *key;
 	size_t len;
 	mk_result rc;
@@ -388,6 +391,8 @@ packet_tell(struct rows *r, const struct item *it, const struct packet *p, const
 	mk_kv_i64(w, "obs", p->obs);
 	mk_kv_bool(w, "new", p->tx_new);
 	mk_kv_bool(w, "first", p->obs_new);
+	mk_kv_str(w, "first_seen", stamp_text(&r->stamp, p->tx.first_s));
+	mk_kv_u64(w, "observations", p->tx.observations);
 	if (o != NULL)
 		mk_kv_i64(w, "observer_idx", o->idx);
 	if (p->hop_count > 0)

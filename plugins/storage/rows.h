@@ -43,6 +43,7 @@ struct tx { /* a transmission that was heard lately */
 	uint64_t hash;
 	int64_t id; /* 0: free slot */
 	int64_t first_s, last_s;
+	uint32_t observations;
 	bool dirty; /* last_s is not in the database yet */
 };
 

@@ -10,7 +10,8 @@
 
 /* clang-format off */
 #define ROWS_STATEMENTS(X) \
-	X(TX_FIND, "SELECT id, first_seen, last_seen FROM transmissions WHERE hash = ?1") \
+	X(TX_FIND, "SELECT id, first_seen, last_seen, (SELECT count(*) FROM observations" \
+	  " WHERE transmission_id = transmissions.id) FROM transmissions WHERE hash = ?1") \
 	X(TX_INSERT, \
 	  "INSERT INTO transmissions (raw_hex, hash, first_seen, route_type," \
 	  " payload_type, payload_version, decoded_json, from_pubkey, last_seen," \

@@ -369,14 +369,14 @@ table_is_large(struct db *db, const char *table, bool *large, mk_err *err)
 	return rc == SQLITE_ROW ? MK_OK : db_fail(db, rc, err);
 }
 
-mk_result
-schema_next_index(struct db *db, const struct schema_index **out, mk_err *err)
+static mk_result
+next_index(struct db *db, bool all, const struct schema_index **out, mk_err *err)
 {
 	for (const struct schema_index *i = schema_indexes; i->name != NULL; i++) {
 		bool differs = false, large = false;
 		mk_result rc = object_differs(db, "index", i->name, i->sql, &differs, err);
 
-		if (rc == MK_OK && differs && i->later)
+		if (rc == MK_OK && differs && i->later && !all)
 			rc = table_is_large(db, i->table, &large, err);
 		if (rc != MK_OK)
 			return rc;
@@ -387,6 +387,18 @@ schema_next_index(struct db *db, const struct schema_index **out, mk_err *err)
 	}
 	*out = NULL;
 	return MK_OK;
+}
+
+mk_result
+schema_next_index(struct db *db, const struct schema_index **out, mk_err *err)
+{
+	return next_index(db, true, out, err);
+}
+
+mk_result
+schema_next_needed(struct db *db, const struct schema_index **out, mk_err *err)
+{
+	return next_index(db, false, out, err);
 }
 
 mk_result

@@ -34,9 +34,10 @@ struct schema_index {
 	const char *name, *table, *sql;
 	bool later; /* in a large table it is built by a job, and nothing waits for it */
 };
-/* The next index that is missing or defined differently, and that an upgrade builds; NULL if there
- * is none left. */
+/* The next index that is missing or defined differently; NULL if there is none left. */
 mk_result schema_next_index(struct db *db, const struct schema_index **out, mk_err *err);
+/* The same without those that are left to jobs. */
+mk_result schema_next_needed(struct db *db, const struct schema_index **out, mk_err *err);
 /* The one of that name if it is missing or defined differently, else NULL. */
 mk_result schema_find_index(struct db *db, const char *name, const struct schema_index **out,
 			    mk_err *err);

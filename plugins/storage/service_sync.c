@@ -87,6 +87,7 @@ service_checkpoint(struct service *s, bool idle)
 	if (s->log.running || s->stopped || s->opened.db == NULL || !service_takes(s) ||
 	    !db_wants_checkpoint(s->opened.db, idle))
 		return;
+	s->log.all = idle || db_wants_restart(s->opened.db);
 	sync_begin(&s->log, db_path(s->opened.db));
 	if (!s->log.started)
 		service_look_at_log(s); /* there was no thread for it */

@@ -34,7 +34,7 @@ sync_disk(struct sync *s, mk_err *err)
 mk_result
 sync_log(struct sync *s, mk_err *err)
 {
-	return db_checkpoint_apart(s->path, &s->wal, err);
+	return db_checkpoint_apart(s->path, s->all, &s->wal, err);
 }
 
 void

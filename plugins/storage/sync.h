@@ -48,6 +48,7 @@ struct sync {
 	mk_result result;
 	mk_err err;
 	char path[4096];
+	bool all;          /* for sync_log: until nothing is left */
 	struct db_wal wal; /* sync_log's, to be read when the round is over */
 };
 

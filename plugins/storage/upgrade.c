@@ -4,8 +4,9 @@
  * that a run after a crash finds out by itself where it is. Nothing is changed before the backup
  * is complete and on disk.
  *
- * Indexes are built here and not by jobs: SQLite builds one in a single statement, so whenever that
- * is, nothing can be written meanwhile, and the backfills need them.
+ * Indexes that writing needs are built here. SQLite builds one in a single statement, so nothing can
+ * be written meanwhile; those of large tables that only reading and backfills need are left to jobs,
+ * one at a time with everything that waits in between.
  */
 #include "upgrade.h"
 
@@ -194,7 +195,7 @@ step_indexes(struct upgrade *u, mk_err *err)
 	mk_result rc;
 
 	for (;;) {
-		rc = schema_next_index(u->db, &index, err);
+		rc = schema_next_needed(u->db, &index, err);
 		if (rc != MK_OK || index == NULL)
 			return rc;
 		upgrade_tell(u, index->name, 0, 0);

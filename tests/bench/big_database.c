@@ -433,6 +433,14 @@ big_make(struct big *b, const char *path, uint32_t count, mk_err *err)
 			break;
 	}
 	if (rc == MK_OK)
+		rc = db_exec(b->db,
+			     "UPDATE transmissions SET last_seen = COALESCE((SELECT max(timestamp)"
+			     " FROM observations WHERE transmission_id = transmissions.id),"
+			     " last_seen)",
+			     err);
+	if (rc == MK_OK)
+		rc = schema_finish(b->db, err);
+	if (rc == MK_OK)
 		rc = db_commit(b->db, err);
 	if (rc == MK_OK)
 		rc = db_use_wal(b->db, err);

@@ -1,15 +1,21 @@
 /* SPDX-License-Identifier: MIT
  *
- * What the http plugin answers in a second: the real daemon as a child, 16 keep-alive connections,
- * the client on threads of this process, so both share the machine.
+ * What the http plugin answers in a second: the real daemon as a child with storage, neighbors, mbcap,
+ * analytics and a database of a busy week (big_database.c), 16 keep-alive connections, the client on
+ * a thread of this process, so both share the machine.
  *
- *   cached   /api/plugins, an answer of a few kB that is kept until it changes
- *   fresh    /api/health, which is made anew each time
- *   gzip     /api/plugins compressed
+ *   start     time from exec to the first list of packets, and until everything is in memory
+ *   cached    /api/plugins, an answer of a few kB that is kept until it changes
+ *   fresh     /api/perf, which is made anew each time
+ *   gzip      /api/plugins compressed
+ *   /api/...  the routes that ../design names, with the size of the answer; `again` is how long one
+ *             takes that was not kept
+ *   live/...  the same while the sim plugin brings in 5000 packets a second
  *
  * On a machine with other work only the daemon's CPU time per request says something.
  *
- * usage: http [CASE]      MK_BINARY_DIR is the build folder
+ * usage: http [CASE...]      beginnings of names. MK_BINARY_DIR is the build folder, MK_BIG_DATABASE
+ *                            a database made earlier
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -35,25 +41,26 @@ extern char **environ;
 #define CLIENTS 1 /* threads */
 #define RUN_US 1500000u
 #define WARM_US 200000u
-#define RUNS 3
+#define RUNS 2
 #define SAMPLES (1u << 20)
 #define PORT 18474
+#define HEAD_MAX 4096u
 
 struct line { /* one connection */
 	int fd;
 	uint64_t sent_us;
 	size_t got, need; /* of the answer; need 0: its head is not complete */
-	char buf[65536];
+	char head[HEAD_MAX + 1];
 };
 
 struct figures {
-	struct figure rate, p50, p99, cpu;
+	struct figure rate, p50, p99, cpu, bytes;
 };
 
 struct client {
 	pthread_t thread;
 	const char *request;
-	uint64_t from_us, until_us, done;
+	uint64_t from_us, until_us, done, bytes;
 	uint32_t *samples;
 	uint32_t sample_count;
 	int connections;
@@ -95,10 +102,14 @@ line_send(struct client *c, struct line *l)
 	c->failed |= send(l->fd, c->request, len, MSG_NOSIGNAL) != (ssize_t)len;
 }
 
+/* The head is kept, what follows it only counted. */
 static void
 line_read(struct client *c, struct line *l)
 {
-	ssize_t n = recv(l->fd, l->buf + l->got, sizeof(l->buf) - 1 - l->got, 0);
+	static char rest[1 << 18];
+	bool head = l->need == 0;
+	ssize_t n = head ? recv(l->fd, l->head + l->got, HEAD_MAX - l->got, 0)
+			 : recv(l->fd, rest, sizeof(rest), 0);
 	const char *end, *length;
 	uint64_t now;
 
@@ -107,16 +118,19 @@ line_read(struct client *c, struct line *l)
 		return;
 	}
 	l->got += (size_t)n;
-	l->buf[l->got] = '\0';
-	end = l->need == 0 ? strstr(l->buf, "\r\n\r\n") : NULL;
-	if (end != NULL) {
-		length = strstr(l->buf, "Content-Length: ");
-		c->failed |= strncmp(l->buf, "HTTP/1.1 200", 12) != 0 || length == NULL;
+	if (head) {
+		l->head[l->got] = '\0';
+		end = strstr(l->head, "\r\n\r\n");
+		length = strcasestr(l->head, "content-length: ");
+		if (end == NULL && l->got < HEAD_MAX)
+			return;
+		c->failed |= strncmp(l->head, "HTTP/1.1 200", 12) != 0 || length == NULL;
 		if (c->failed)
 			return;
-		l->need = (size_t)(end + 4 - l->buf) + strtoul(length + 16, NULL, 10);
+		c->bytes = strtoul(length + 16, NULL, 10);
+		l->need = (size_t)(end + 4 - l->head) + c->bytes;
 	}
-	if (l->need == 0 || l->got < l->need)
+	if (l->got < l->need)
 		return;
 	now = bench_now_us();
 	if (now >= c->from_us) {
@@ -190,7 +204,7 @@ bench_run(const char *path, const char *more, struct figures *f, pid_t pid)
 	uint32_t *samples = calloc((size_t)CLIENTS * SAMPLES, sizeof(*samples)), count = 0;
 	uint64_t done = 0;
 	double before = bench_cpu_us(pid);
-	char request[256];
+	char request[1024];
 	bool good = true;
 
 	(void)snprintf(request, sizeof(request), "GET %s HTTP/1.1\r\nHost: a\r\n%s\r\n", path,
@@ -224,77 +238,369 @@ bench_run(const char *path, const char *more, struct figures *f, pid_t pid)
 			   (bench_cpu_us(pid) - before) /
 			       ((double)done * (RUN_US + WARM_US) / RUN_US));
 	}
+	figure_add(&f->bytes, "answer", "bytes", (double)clients[0].bytes);
 	free(samples);
 	return good && count > 0;
 }
 
-static bool
-bench_start(const char *dir, pid_t *pid)
-{
-	const char *build = getenv("MK_BINARY_DIR");
-	char program[512], file[128];
-	char *argv[] = { program, (char[]){ "-c" }, file, NULL };
-	FILE *f;
+/* ------------------------------------------------------------------ daemon -- */
 
-	(void)snprintf(program, sizeof(program), "%s/bin/meshkernd",
-		       build == NULL ? "build" : build);
-	(void)snprintf(file, sizeof(file), "%s/meshkern.yaml", dir);
-	f = fopen(file, "we");
+struct daemon {
+	char dir[32];
+	pid_t pid;
+	uint64_t first_us, warm_us;
+};
+
+/* One request on a connection of its own; the length of the body, cut to `cap`; -1: not a 200. */
+static long
+bench_get(const char *path, char *body, size_t cap)
+{
+	int fd = bench_connect();
+	size_t got = 0;
+	ssize_t n = 1;
+	char *start;
+
+	if (fd == -1)
+		return -1;
+	dprintf(fd, "GET %s HTTP/1.0\r\nHost: a\r\n\r\n", path);
+	while (n > 0) {
+		char rest[65536];
+
+		n = got < cap - 1 ? recv(fd, body + got, cap - 1 - got, 0)
+				  : recv(fd, rest, sizeof(rest), 0);
+		got += n > 0 && got < cap - 1 ? (size_t)n : 0;
+	}
+	close(fd);
+	body[got] = '\0';
+	start = strstr(body, "\r\n\r\n");
+	if (start == NULL || strncmp(body + 9, "200", 3) != 0)
+		return -1;
+	got -= (size_t)(start + 4 - body);
+	memmove(body, start + 4, got + 1);
+	return (long)got;
+}
+
+static bool
+bench_run_program(const char *program, const char *argument)
+{
+	char *argv[] = { (char *)(uintptr_t)program, (char *)(uintptr_t)argument, NULL };
+	int status;
+	pid_t pid;
+
+	return posix_spawn(&pid, program, NULL, NULL, argv, environ) == 0 &&
+	       waitpid(pid, &status, 0) == pid && status == 0;
+}
+
+/* A database of its own for the daemon, which may write it. */
+static bool
+bench_database(const char *dir, const char *build)
+{
+	const char *made = getenv("MK_BIG_DATABASE");
+	char program[512], file[128];
+	char *copy[] = { (char[]){ "cp" }, (char[]){ "--reflink=auto" }, (char *)(uintptr_t)made,
+			 file, NULL };
+	int status;
+	pid_t pid;
+
+	(void)snprintf(file, sizeof(file), "%s/meshkern.db", dir);
+	(void)snprintf(program, sizeof(program), "%s/bench/big_database", build);
+	if (made == NULL)
+		return bench_run_program(program, file);
+	return posix_spawnp(&pid, "cp", NULL, NULL, copy, environ) == 0 &&
+	       waitpid(pid, &status, 0) == pid && status == 0;
+}
+
+static bool
+bench_config(const char *file, const char *dir, bool live)
+{
+	FILE *f = fopen(file, "we");
+
 	if (f == NULL)
 		return false;
-	(void)
-	    fprintf(f,
-		    "meshkern: 1\ndata_dir: %s/data\nlog: { level: warn }\nplugins:\n"
-		    "  http: { config: { listen: \"127.0.0.1:%d\", budget: { per_second: 1000000, "
-		    "burst: 1000000 } } }\n",
-		    dir, PORT);
-	fclose(f);
-	if (posix_spawn(pid, program, NULL, NULL, argv, environ) != 0)
-		return false;
-	for (uint64_t end = bench_now_us() + 10000000; bench_now_us() < end;) {
-		int fd = bench_connect();
+	(void)fprintf(
+	    f,
+	    "meshkern: 1\ndata_dir: %s\nlog: { level: warn }\nplugins:\n"
+	    "  storage: { config: { database: %s/meshkern.db } }\n"
+	    "  decode: {}\n  neighbors: {}\n  mbcap: {}\n  analytics: {}\n%s"
+	    "  http: { config: { listen: \"127.0.0.1:%d\", budget: { per_second: 1000000, "
+	    "burst: 1000000 } } }\n",
+	    dir, dir,
+	    live ? "  sim: { config: { nodes: 2000, observers: 150, rate: 5000 } }\n" : "", PORT);
+	return fclose(f) == 0;
+}
 
-		if (fd != -1) {
-			close(fd);
-			return waitpid(*pid, NULL, WNOHANG) == 0;
+static bool
+bench_start(struct daemon *d, bool live)
+{
+	const char *build = getenv("MK_BINARY_DIR");
+	char program[512], file[128], body[8192];
+	char *argv[] = { program, (char[]){ "-c" }, file, NULL };
+	uint64_t began_us;
+
+	build = build == NULL ? "build" : build;
+	(void)snprintf(program, sizeof(program), "%s/bin/meshkernd", build);
+	(void)snprintf(file, sizeof(file), "%s/meshkern.yaml", d->dir);
+	if (!bench_database(d->dir, build) || !bench_config(file, d->dir, live))
+		return false;
+	began_us = bench_now_us();
+	if (posix_spawn(&d->pid, program, NULL, NULL, argv, environ) != 0)
+		return false;
+	while (bench_now_us() < began_us + 60000000 && waitpid(d->pid, NULL, WNOHANG) == 0) {
+		if (d->first_us == 0 &&
+		    bench_get("/api/packets?limit=50", body, sizeof(body)) > 100)
+			d->first_us = bench_now_us() - began_us;
+		/* This one has no answer as long as not everything is in memory. */
+		if (d->first_us != 0 &&
+		    bench_get("/api/sets/packets?limit=1", body, sizeof(body)) > 0) {
+			d->warm_us = bench_now_us() - began_us;
+			return true;
 		}
-		nanosleep(&(struct timespec){ 0, 20000000 }, NULL);
+		nanosleep(&(struct timespec){ 0, 2000000 }, NULL);
 	}
 	return false;
+}
+
+static void
+bench_stop(const struct daemon *d)
+{
+	char *argv[] = { (char[]){ "rm" }, (char[]){ "-rf" }, (char *)(uintptr_t)d->dir, NULL };
+	pid_t pid;
+
+	if (d->pid > 0) {
+		kill(d->pid, SIGTERM);
+		waitpid(d->pid, NULL, 0);
+	}
+	if (posix_spawnp(&pid, "rm", NULL, NULL, argv, environ) == 0)
+		waitpid(pid, NULL, 0);
+}
+
+static double
+bench_memory(pid_t pid)
+{
+	unsigned long size, resident = 0;
+	char name[64];
+	FILE *f;
+
+	(void)snprintf(name, sizeof(name), "/proc/%d/statm", (int)pid);
+	f = fopen(name, "re");
+	if (f == NULL)
+		return 0;
+	if (fscanf(f, "%lu %lu", &size, &resident) != 2)
+		resident = 0;
+	fclose(f);
+	return (double)resident * (double)sysconf(_SC_PAGESIZE) / 1048576;
+}
+
+/* ------------------------------------------------------------------- cases -- */
+
+struct names { /* what stands in the place of {node} and so on */
+	char node[65], hash[17], observer[129], since[32];
+};
+
+static void
+bench_field(const char *path, const char *field, char *out, size_t cap)
+{
+	static char body[1 << 16];
+	const char *at = bench_get(path, body, sizeof(body)) > 0 ? strstr(body, field) : NULL;
+	size_t n = 0;
+
+	for (at = at == NULL ? "" : at + strlen(field);
+	     at[n] != '\0' && at[n] != '"' && n + 1 < cap;)
+		n++;
+	memcpy(out, at, n);
+	out[n] = '\0';
+}
+
+static void
+bench_names(struct names *n)
+{
+	time_t day = time(NULL) - 86400;
+	struct tm tm;
+
+	bench_field("/api/nodes?limit=1", "\"public_key\":\"", n->node, sizeof(n->node));
+	bench_field("/api/packets?limit=1&offset=500&type=5", "\"hash\":\"", n->hash,
+		    sizeof(n->hash));
+	bench_field("/api/packets?limit=1", "\"observer_id\":\"", n->observer, sizeof(n->observer));
+	gmtime_r(&day, &tm);
+	(void)strftime(n->since, sizeof(n->since), "%Y-%m-%dT%H:%M:%SZ", &tm);
+}
+
+static void
+bench_fill(const char *pattern, const struct names *n, char *out, size_t cap)
+{
+	const char *const fields[][2] = { { "{node}", n->node },
+					  { "{hash}", n->hash },
+					  { "{observer}", n->observer },
+					  { "{since}", n->since } };
+	size_t len = 0;
+
+	while (*pattern != '\0' && len + 1 < cap) {
+		size_t i = 0;
+
+		while (i < 4 && strncmp(pattern, fields[i][0], strlen(fields[i][0])) != 0)
+			i++;
+		if (i == 4) {
+			out[len++] = *pattern++;
+			continue;
+		}
+		len += (size_t)snprintf(out + len, cap - len, "%s", fields[i][1]);
+		len = len < cap ? len : cap - 1;
+		pattern += strlen(fields[i][0]);
+	}
+	out[len] = '\0';
+}
+
+/* An answer that is not kept: another parameter makes it another one. */
+static double
+bench_again(const char *path)
+{
+	static char body[4096];
+	static unsigned times;
+	char other[600];
+	uint64_t began_us;
+
+	(void)snprintf(other, sizeof(other), "%s%cunused=%u", path, strchr(path, '?') ? '&' : '?',
+		       times++);
+	began_us = bench_now_us();
+	(void)bench_get(other, body, sizeof(body));
+	return (double)(bench_now_us() - began_us);
+}
+
+static const struct {
+	const char *name, *path, *more;
+} cases[] = {
+	{ "cached", "/api/plugins", "" },
+	{ "fresh", "/api/perf", "" },
+	{ "gzip", "/api/plugins", "Accept-Encoding: gzip\r\n" },
+#define ROUTE(path)            \
+	{                      \
+		path, path, "" \
+	}
+	ROUTE("/api/stats"),
+	ROUTE("/api/healthz"),
+	ROUTE("/api/health"),
+	ROUTE("/api/nodes?limit=50"),
+	ROUTE("/api/nodes?limit=2000"),
+	ROUTE("/api/nodes/{node}"),
+	ROUTE("/api/nodes/{node}/health"),
+	ROUTE("/api/nodes/{node}/neighbors"),
+	ROUTE("/api/nodes/{node}/paths"),
+	ROUTE("/api/nodes/{node}/analytics?days=7"),
+	ROUTE("/api/nodes/{node}/reach?days=7"),
+	ROUTE("/api/nodes/search?q=Hill"),
+	ROUTE("/api/nodes/bulk-health?limit=50"),
+	ROUTE("/api/packets?limit=50"),
+	ROUTE("/api/packets?limit=50&groupByHash=true"),
+	ROUTE("/api/packets?limit=50&expand=observations"),
+	ROUTE("/api/packets?limit=50&type=4"),
+	ROUTE("/api/packets?limit=50&since={since}"),
+	ROUTE("/api/packets?limit=50&region=SJC"),
+	ROUTE("/api/packets?limit=50&node={node}"),
+	ROUTE("/api/packets/{hash}"),
+	ROUTE("/api/packets/timestamps?since={since}"),
+	ROUTE("/api/sets/packets"),
+	ROUTE("/api/sets/nodes"),
+	ROUTE("/api/observers"),
+	ROUTE("/api/observers/{observer}"),
+	ROUTE("/api/observers/{observer}/analytics?days=7"),
+	ROUTE("/api/observers/clock-skew"),
+	ROUTE("/api/channels"),
+	ROUTE("/api/channels/%23test/messages?limit=50"),
+	ROUTE("/api/analytics/rf"),
+	ROUTE("/api/analytics/rf?window=24h"),
+	ROUTE("/api/analytics/rf?region=SJC"),
+	ROUTE("/api/analytics/topology"),
+	ROUTE("/api/analytics/topology?region=SJC"),
+	ROUTE("/api/analytics/channels"),
+	ROUTE("/api/analytics/distance"),
+	ROUTE("/api/analytics/hash-sizes"),
+	ROUTE("/api/analytics/hash-collisions"),
+	ROUTE("/api/analytics/subpaths"),
+	ROUTE("/api/analytics/neighbor-graph"),
+	ROUTE("/api/analytics/roles"),
+	ROUTE("/api/nodes/clock-skew"),
+	ROUTE("/api/resolve-hops?hops=a8,a8f3"),
+	ROUTE("/api/config/client"),
+#undef ROUTE
+};
+
+static bool
+bench_is_wanted(int argc, char **argv, const char *name)
+{
+	for (int i = 1; i < argc; i++)
+		if (strncmp(argv[i], name, strlen(argv[i])) == 0)
+			return true;
+	return argc < 2;
+}
+
+static void
+bench_case(size_t i, const struct names *names, const char *prefix, pid_t pid)
+{
+	struct figures f = { 0 };
+	struct figure again = { 0 };
+	char path[512], label[256];
+	bool good = true;
+
+	bench_fill(cases[i].path, names, path, sizeof(path));
+	(void)snprintf(label, sizeof(label), "%s%s", prefix, cases[i].name);
+	for (int k = 0; good && k < RUNS; k++) {
+		figure_add(&again, "again", "us", bench_again(path));
+		good = bench_run(path, cases[i].more, &f, pid);
+	}
+	if (!good) {
+		fprintf(stderr, "http: %s has no answer\n", label);
+		return;
+	}
+	figure_print(&f.rate, "http", label);
+	figure_print(&f.p50, "http", label);
+	figure_print(&f.p99, "http", label);
+	figure_print(&f.cpu, "http", label);
+	figure_print(&f.bytes, "http", label);
+	figure_print(&again, "http", label);
+}
+
+static bool
+bench_all(int argc, char **argv, bool live)
+{
+	const char *prefix = live ? "live" : "";
+	struct daemon d = { .dir = "/tmp/mk-bench-XXXXXX" };
+	struct figure first = { 0 }, warm = { 0 }, memory = { 0 };
+	struct names names;
+	bool good = mkdtemp(d.dir) != NULL && bench_start(&d, live);
+
+	if (!good)
+		fprintf(stderr, "http: the daemon does not start\n");
+	else
+		bench_names(&names);
+	for (size_t i = 0; good && i < sizeof(cases) / sizeof(cases[0]); i++) {
+		char label[256];
+
+		(void)snprintf(label, sizeof(label), "%s%s", prefix, cases[i].name);
+		if (bench_is_wanted(argc, argv, label))
+			bench_case(i, &names, prefix, d.pid);
+	}
+	if (good) {
+		figure_add(&first, "first_answer", "ms", (double)d.first_us / 1000);
+		figure_add(&warm, "warm", "ms", (double)d.warm_us / 1000);
+		figure_add(&memory, "memory", "MiB", bench_memory(d.pid));
+		figure_print(&first, "http", live ? "live-start" : "start");
+		figure_print(&warm, "http", live ? "live-start" : "start");
+		figure_print(&memory, "http", live ? "live-end" : "end");
+	}
+	bench_stop(&d);
+	return good;
 }
 
 int
 main(int argc, char **argv)
 {
-	static const struct {
-		const char *name, *path, *more;
-	} cases[] = {
-		{ "cached", "/api/plugins", "" },
-		{ "fresh", "/api/health", "" },
-		{ "gzip", "/api/plugins", "Accept-Encoding: gzip\r\n" },
-	};
-	char dir[] = "/tmp/mk-bench-XXXXXX";
-	bool good = mkdtemp(dir) != NULL;
-	pid_t pid = -1;
+	bool live = argc < 2, idle = argc < 2;
 
-	good = good && bench_start(dir, &pid);
-	if (!good)
-		fprintf(stderr, "http: the daemon does not start\n");
-	for (size_t i = 0; good && i < sizeof(cases) / sizeof(cases[0]); i++) {
-		struct figures f = { 0 };
-
-		if (argc > 1 && strcmp(argv[1], cases[i].name) != 0)
-			continue;
-		for (int k = 0; good && k < RUNS; k++)
-			good = bench_run(cases[i].path, cases[i].more, &f, pid);
-		figure_print(&f.rate, "http", cases[i].name);
-		figure_print(&f.p50, "http", cases[i].name);
-		figure_print(&f.p99, "http", cases[i].name);
-		figure_print(&f.cpu, "http", cases[i].name);
+	for (int i = 1; i < argc; i++) {
+		live |= strncmp(argv[i], "live", 4) == 0;
+		idle |= strncmp(argv[i], "live", 4) != 0;
 	}
-	if (pid != -1) {
-		kill(pid, SIGTERM);
-		waitpid(pid, NULL, 0);
-	}
-	return good ? 0 : 1;
+	return (!idle || bench_all(argc, argv, false)) && (!live || bench_all(argc, argv, true))
+		   ? 0
+		   : 1;
 }

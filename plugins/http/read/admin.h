@@ -15,4 +15,10 @@ mk_result read_dropped(struct read *r, const char *observer, const char *key, in
 /* A consistent copy of the database as a new file; ends soon after `stop` has become true. */
 mk_result read_backup(struct read *r, const char *file, const _Atomic bool *stop, mk_err *err);
 
+/* Observations since then, for each minute of Unix time that has any; and the newest of all, in
+ * seconds. Takes a while, for a thread of its own. */
+mk_result read_minutes(struct read *r, int64_t since_s, const _Atomic bool *stop,
+		       void (*fn)(void *arg, int64_t minute, uint64_t count), void *arg,
+		       int64_t *newest, mk_err *err);
+
 #endif

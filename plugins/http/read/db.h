@@ -75,6 +75,9 @@ struct db_names db_names_of(struct read *r);
 /* A connection and a place for rows. */
 mk_result db_ready(struct read_scratch *s, mk_err *err);
 mk_result db_fill_obs(struct read_scratch *s, struct read_packet *p, mk_err *err);
+/* A statement on transmissions t with the conditions of a filter; NULL: no memory, or SQLite refuses. */
+sqlite3_stmt *db_prepare(struct dbc *c, const struct read *r, const struct db_search *q,
+			 const char *head, const char *tail);
 /* nodes, inactive_nodes, observers: takes the write lock. */
 mk_result db_load_people(struct read *r, struct dbc *c, mk_err *err);
 

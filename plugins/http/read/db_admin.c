@@ -64,38 +64,78 @@ read_dropped(struct read *r, const char *observer, const char *key, int64_t limi
 }
 
 static int
-backup_on_progress(void *stop)
+admin_on_progress(void *stop)
 {
 	return atomic_load((const _Atomic bool *)stop);
+}
+
+/* A connection of one's own, whose statements end when `stop` becomes true. */
+static sqlite3 *
+admin_open(struct read *r, const _Atomic bool *stop, mk_err *err)
+{
+	struct read_state state;
+	sqlite3 *db = NULL;
+
+	model_read(r->config.model);
+	read_get_state(r, &state);
+	model_read_end(r->config.model);
+	if (!state.ready ||
+	    sqlite3_open_v2(state.database, &db, SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX,
+			    NULL) != SQLITE_OK) {
+		sqlite3_close(db);
+		(void)mk_err_set(err, MK_EUNAVAIL, "database unavailable");
+		return NULL;
+	}
+	sqlite3_progress_handler(db, STOP_STEPS, admin_on_progress, (void *)(uintptr_t)stop);
+	return db;
 }
 
 mk_result
 read_backup(struct read *r, const char *file, const _Atomic bool *stop, mk_err *err)
 {
-	char path[sizeof(((struct read_state *)0)->database)];
-	struct read_state state;
+	sqlite3 *db = admin_open(r, stop, err);
 	mk_result rc = MK_OK;
-	sqlite3 *db = NULL;
 	char *sql;
 
-	model_read(r->config.model);
-	read_get_state(r, &state);
-	model_read_end(r->config.model);
-	if (!state.ready)
-		return mk_err_set(err, MK_EUNAVAIL, "database unavailable");
-	(void)snprintf(path, sizeof(path), "%s", state.database);
+	if (db == NULL)
+		return MK_EUNAVAIL;
 	sql = sqlite3_mprintf("VACUUM INTO %Q", file);
-	if (sqlite3_open_v2(path, &db, SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX, NULL) !=
-		SQLITE_OK ||
-	    sql == NULL) {
-		rc = mk_err_set(err, MK_EUNAVAIL, "database unavailable");
-	} else {
-		sqlite3_progress_handler(db, STOP_STEPS, backup_on_progress,
-					 (void *)(uintptr_t)stop);
-		if (sqlite3_exec(db, sql, NULL, NULL, NULL) != SQLITE_OK)
-			rc = mk_err_set(err, MK_EIO, "%s", sqlite3_errmsg(db));
-	}
+	if (sql == NULL)
+		rc = mk_err_set(err, MK_ENOMEM, "out of memory");
+	else if (sqlite3_exec(db, sql, NULL, NULL, NULL) != SQLITE_OK)
+		rc = mk_err_set(err, MK_EIO, "%s", sqlite3_errmsg(db));
 	sqlite3_free(sql);
+	sqlite3_close(db);
+	return rc;
+}
+
+mk_result
+read_minutes(struct read *r, int64_t since_s, const _Atomic bool *stop,
+	     void (*fn)(void *arg, int64_t minute, uint64_t count), void *arg, int64_t *newest,
+	     mk_err *err)
+{
+	static const char sql[] =
+	    "SELECT timestamp / 60, count(*), max(timestamp) FROM observations"
+	    " WHERE timestamp >= ?1 GROUP BY 1"
+	    " UNION ALL SELECT -1, 0, max(timestamp) FROM observations";
+	sqlite3 *db = admin_open(r, stop, err);
+	sqlite3_stmt *s = NULL;
+	mk_result rc = MK_OK;
+	int step;
+
+	if (db == NULL)
+		return MK_EUNAVAIL;
+	step = sqlite3_prepare_v2(db, sql, -1, &s, NULL);
+	if (step == SQLITE_OK) {
+		sqlite3_bind_int64(s, 1, since_s);
+		while ((step = sqlite3_step(s)) == SQLITE_ROW) {
+			fn(arg, sqlite3_column_int64(s, 0), (uint64_t)sqlite3_column_int64(s, 1));
+			*newest = sqlite3_column_int64(s, 2);
+		}
+	}
+	if (step != SQLITE_DONE)
+		rc = mk_err_set(err, MK_EUNAVAIL, "counting observations: %s", sqlite3_errmsg(db));
+	sqlite3_finalize(s);
 	sqlite3_close(db);
 	return rc;
 }

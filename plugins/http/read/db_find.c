@@ -118,7 +118,7 @@ db_add_where(sqlite3_str *sql, const struct read *r, const struct db_search *q)
 }
 
 /* A statement of `head`, the conditions and `tail`; NULL: no memory, or SQLite refuses. */
-static sqlite3_stmt *
+sqlite3_stmt *
 db_prepare(struct dbc *c, const struct read *r, const struct db_search *q, const char *head,
 	   const char *tail)
 {
@@ -197,28 +197,73 @@ db_list(struct read_scratch *scratch, struct db_search *q, mk_err *err)
 	return result;
 }
 
+static mk_result
+db_begin(struct read_scratch *scratch, struct wanted *wanted, mk_err *err)
+{
+	mk_result rc = db_ready(scratch, err);
+
+	if (rc != MK_OK)
+		return rc;
+	db_limit(scratch->db, FIND_US);
+	if (wanted->members != NULL &&
+	    sqlite3_create_function(scratch->db->db, "mk_member", 1, SQLITE_UTF8, wanted, db_member,
+				    NULL, NULL) != SQLITE_OK)
+		return db_fail(scratch->db, err);
+	return MK_OK;
+}
+
+static void
+db_end(struct read_scratch *scratch, const struct wanted *wanted)
+{
+	if (scratch->db == NULL)
+		return;
+	if (wanted->members != NULL)
+		(void)sqlite3_create_function(scratch->db->db, "mk_member", 1, SQLITE_UTF8, NULL,
+					      NULL, NULL, NULL);
+	scratch->db->until_us = 0;
+}
+
 mk_result
 db_find(struct read *r, struct read_scratch *scratch, struct db_search *q, mk_err *err)
 {
 	struct wanted wanted = { r, q->f->members };
-	mk_result rc = db_ready(scratch, err);
-	struct dbc *c = scratch->db;
+	mk_result rc = db_begin(scratch, &wanted, err);
 
-	if (rc != MK_OK)
-		return rc;
-	db_limit(c, FIND_US);
-	if (q->f->members != NULL &&
-	    sqlite3_create_function(c->db, "mk_member", 1, SQLITE_UTF8, &wanted, db_member, NULL,
-				    NULL) != SQLITE_OK)
-		return db_fail(c, err);
-	if (q->total != NULL)
-		rc = db_count(c, r, q, err);
+	if (rc == MK_OK && q->total != NULL)
+		rc = db_count(scratch->db, r, q, err);
 	if (rc == MK_OK && q->limit > 0 && (q->total == NULL || *q->total > q->offset))
 		rc = db_list(scratch, q, err);
-	if (q->f->members != NULL)
-		(void)sqlite3_create_function(c->db, "mk_member", 1, SQLITE_UTF8, NULL, NULL, NULL,
-					      NULL);
-	c->until_us = 0;
+	db_end(scratch, &wanted);
+	return rc;
+}
+
+mk_result
+db_latest(struct read *r, struct read_scratch *scratch, const struct db_search *q,
+	  struct latest *out, uint32_t cap, uint32_t *count, mk_err *err)
+{
+	struct wanted wanted = { r, q->f->members };
+	mk_result rc = db_begin(scratch, &wanted, err);
+	sqlite3_stmt *s = NULL;
+	int step = SQLITE_ERROR;
+
+	*count = 0;
+	if (rc == MK_OK)
+		s = db_prepare(scratch->db, r, q,
+			       "SELECT t.id, CASE WHEN t.last_seen <> 0 THEN t.last_seen ELSE"
+			       " COALESCE((SELECT max(o.timestamp) FROM observations o WHERE"
+			       " o.transmission_id = t.id), unixepoch(t.first_seen)) END AS latest",
+			       " ORDER BY latest DESC, t.id DESC LIMIT ?1");
+	if (s != NULL)
+		step = sqlite3_bind_int64(s, 1, cap);
+	while (step == SQLITE_OK && (step = sqlite3_step(s)) == SQLITE_ROW && *count < cap) {
+		out[*count].id = sqlite3_column_int64(s, 0);
+		out[(*count)++].at = sqlite3_column_int64(s, 1);
+		step = SQLITE_OK;
+	}
+	if (rc == MK_OK && step != SQLITE_DONE && step != SQLITE_OK && step != SQLITE_ROW)
+		rc = db_fail(scratch->db, err);
+	sqlite3_finalize(s);
+	db_end(scratch, &wanted);
 	return rc;
 }
 

@@ -324,3 +324,132 @@ read_packets(struct read *r, struct read_scratch *s, const struct read_filter *f
 		*total = q.seen;
 	return rc;
 }
+
+/* ------------------------------------------------------------------ latest -- */
+
+/* Which is shown first: positive if `a` is not. */
+static int
+latest_compare(const void *a, const void *b)
+{
+	const struct latest *x = a, *y = b;
+
+	if (x->at != y->at)
+		return x->at < y->at ? 1 : -1;
+	return (x->id < y->id) - (x->id > y->id);
+}
+
+/* The best `cap` of all that are added: a heap with the worst of them on top. */
+struct best {
+	struct latest *at;
+	uint32_t count, cap;
+};
+
+static void
+best_add(struct best *b, struct latest l)
+{
+	uint32_t i = b->count;
+
+	if (b->count < b->cap) {
+		b->count++;
+		for (; i > 0 && latest_compare(&l, &b->at[(i - 1) / 2]) > 0; i = (i - 1) / 2)
+			b->at[i] = b->at[(i - 1) / 2];
+		b->at[i] = l;
+		return;
+	}
+	if (b->cap == 0 || latest_compare(&l, &b->at[0]) >= 0)
+		return;
+	for (i = 0; 2 * i + 1 < b->count;) {
+		uint32_t child = 2 * i + 1;
+
+		if (child + 1 < b->count && latest_compare(&b->at[child + 1], &b->at[child]) > 0)
+			child++;
+		if (latest_compare(&b->at[child], &l) <= 0)
+			break;
+		b->at[i] = b->at[child];
+		i = child;
+	}
+	b->at[i] = l;
+}
+
+static mk_result
+latest_memory(struct read *r, const struct read_filter *f, struct best *b, uint64_t *total)
+{
+	struct find q = { .r = r, .f = f };
+	mk_result rc = find_prepare(&q);
+
+	for (uint32_t i = 0; rc == MK_OK && i < r->store.count; i++) {
+		const struct tx *t = &r->store.txs[i];
+
+		if (!find_matches(&q, i))
+			continue;
+		++*total;
+		best_add(b, (struct latest){ t->obs_count > 0 ? t->latest : t->first_s, t->id });
+	}
+	find_end(&q);
+	return rc;
+}
+
+static mk_result
+latest_database(struct read *r, struct read_scratch *s, const struct read_filter *f, struct best *b,
+		uint64_t *total, mk_err *err)
+{
+	uint64_t matches = 0;
+	struct db_search q = { .f = f,
+			       .below = r->store.count > 0 ? r->store.txs[0].id : READ_NULL,
+			       .total = &matches };
+	uint32_t count = 0;
+	struct latest *list;
+	mk_result rc;
+
+	if (f->node_count > 0 && !r->warm)
+		return mk_err_set(err, MK_EAGAIN, "warming up");
+	list = malloc((b->cap + 1) * sizeof(*list));
+	if (list == NULL)
+		return mk_err_set(err, MK_ENOMEM, "out of memory");
+	rc = db_find(r, s, &q, err);
+	if (rc == MK_OK && matches > 0)
+		rc = db_latest(r, s, &q, list, b->cap, &count, err);
+	for (uint32_t i = 0; rc == MK_OK && i < count; i++)
+		best_add(b, list[i]);
+	free(list);
+	*total += matches;
+	return rc;
+}
+
+mk_result
+read_packets_latest(struct read *r, struct read_scratch *s, const struct read_filter *f,
+		    uint64_t offset, uint64_t limit,
+		    bool (*fn)(void *arg, const struct read_packet *p), void *arg, uint64_t *total,
+		    mk_err *err)
+{
+	uint64_t cap = r->store.count + r->tx_total + 1, all = 0;
+	struct best b = { 0 };
+	mk_result rc = MK_OK;
+
+	if (total != NULL)
+		*total = 0;
+	if (f->nothing)
+		return MK_OK;
+	if (!r->ready)
+		return mk_err_set(err, MK_EUNAVAIL, "the database is not ready");
+	cap = offset < cap && limit < cap - offset ? offset + limit : cap;
+	b.cap = cap > UINT32_MAX / 2 ? UINT32_MAX / 2 : (uint32_t)cap;
+	b.at = malloc((b.cap + 1u) * sizeof(*b.at));
+	if (b.at == NULL)
+		return mk_err_set(err, MK_ENOMEM, "out of memory");
+	rc = latest_memory(r, f, &b, &all);
+	if (rc == MK_OK && !r->complete)
+		rc = latest_database(r, s, f, &b, &all, err);
+	if (b.count > 1)
+		qsort(b.at, b.count, sizeof(*b.at), latest_compare);
+	for (uint64_t i = offset; rc == MK_OK && i < b.count; i++) {
+		const struct read_packet *p = read_packet_by_id(r, s, b.at[i].id);
+
+		if (p != NULL && !fn(arg, p))
+			break;
+	}
+	free(b.at);
+	if (total != NULL)
+		*total = all;
+	return rc;
+}

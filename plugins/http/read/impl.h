@@ -46,7 +46,12 @@ struct tx { /* a packet in memory; the rest of it is in `bytes` */
 	uint32_t oldest, latest;   /* of the observations, Unix seconds */
 	uint32_t obs_count, shown;
 	uint32_t from;
-	uint8_t shown_hops;
+	uint32_t shown_observer; /* what the one that is displayed says */
+	float shown_snr, shown_rssi; /* NaN: nothing */
+	uint32_t last_hop;	 /* of that one: bytes << 24 | value; 0: none */
+	int16_t best_snr, best_rssi; /* of all: hundredths of a dB, dBm; INT16_MIN: none */
+	uint16_t observers;	 /* that are different */
+	uint8_t shown_hops, shown_size;
 	int8_t type, route;
 	bool odd_hash;
 };
@@ -117,6 +122,7 @@ struct node_more {   /* of a node, beside the row */
 	struct read_relay relay;
 	char *scopes; /* of relay: pointers, then texts */
 	bool has_mbcap, has_relay;
+	uint32_t row; /* in struct read's rows, + 1; 0: none */
 };
 
 struct recent { /* what read_recent() has counted */
@@ -135,6 +141,8 @@ struct read {
 	struct node_more *more;
 	uint64_t *heads;
 	uint32_t node_count, node_cap;
+	uint32_t *rows; /* nodes in the order in which they became known: rows of /api/sets/nodes */
+	uint32_t row_count, row_cap;
 	uint32_t *sorted; /* active nodes that are not hidden, by key */
 	uint32_t sorted_count, sorted_cap;
 	bool sorted_stale, joined_stale;
@@ -205,7 +213,9 @@ bool people_set_node(struct read *r, const struct row *row, bool active, bool go
 bool people_set_observer(struct read *r, const struct row *row, bool gone);
 void people_clear(struct read *r); /* nobody is known any more; numbers stay */
 void people_fini(struct read *r);
-/* By the row in the database; READ_NONE. */
+/* By the row in the database; READ_NONE. Packets come before the rows of their observers, so there is
+ * a number, if need be a new one, before the observer is known. */
+uint32_t people_put_observer(struct read *r, int64_t row);
 uint32_t people_observer(const struct read *r, int64_t row);
 int64_t people_time(const char *text); /* Unix seconds, READ_NULL */
 
@@ -237,6 +247,12 @@ struct db_search {
 	uint64_t given;
 	bool ended; /* fn said so */
 };
+/* The `cap` with the newest observations, best first, into `out`; *count are there. */
+struct latest {
+	int64_t at, id;
+};
+mk_result db_latest(struct read *r, struct read_scratch *s, const struct db_search *q,
+		    struct latest *out, uint32_t cap, uint32_t *count, mk_err *err);
 mk_result db_find(struct read *r, struct read_scratch *s, struct db_search *q, mk_err *err);
 mk_result db_recent(struct read *r, struct recent *t, mk_err *err);
 

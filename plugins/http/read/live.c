@@ -149,6 +149,40 @@ live_read_hops(struct read *r, const mk_val *item, struct db_obs *d)
 	d->o.resolved = known > 0 ? d->nodes : NULL;
 }
 
+/* What the packet says of its observer, until the row comes. */
+static const char *
+live_observer_text(void *arg, const char *column, size_t *len)
+{
+	static const char *const names[][2] = { { "id", "observer" },
+						{ "name", "name" },
+						{ "iata", "region" } };
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (strcmp(column, names[i][0]) == 0)
+			return live_text(arg, names[i][1], len);
+	*len = 0;
+	return NULL;
+}
+
+static bool
+live_observer_integer(void *arg, const char *column, int64_t *out)
+{
+	return strcmp(column, "idx") == 0 && mk_get_i64(mk_find(arg, "observer_idx"), out);
+}
+
+static uint32_t
+live_observer(struct read *r, const mk_val *item, int64_t row)
+{
+	uint32_t observer = people_observer(r, row);
+	struct row told = { (void *)(uintptr_t)item, live_observer_text, live_observer_integer,
+			    live_real };
+
+	if (observer != READ_NONE)
+		return observer;
+	(void)people_set_observer(r, &told, false);
+	return people_observer(r, row);
+}
+
 static void
 live_read_obs(struct read *r, const mk_val *item, int64_t id, int64_t at, struct db_obs *d)
 {
@@ -159,7 +193,7 @@ live_read_obs(struct read *r, const mk_val *item, int64_t id, int64_t at, struct
 	*o = (struct read_obs){ .id = id, .at = at, .observer = READ_NONE, .has_path = true };
 	o->path = d->hops;
 	if (mk_get_i64(mk_find(item, "observer_idx"), &row))
-		o->observer = people_observer(r, row);
+		o->observer = live_observer(r, item, row);
 	o->has_snr = mk_get_f64(mk_find(item, "snr"), &o->snr);
 	o->has_rssi = mk_get_f64(mk_find(item, "rssi"), &o->rssi);
 	if (mk_copy_str(mk_find(item, "direction"), text, sizeof(text)))

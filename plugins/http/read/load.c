@@ -68,12 +68,12 @@ load_observer(void *arg, int64_t row)
 	uint32_t observer;
 
 	if (!l->fresh)
-		return people_observer(l->r, row);
+		return people_put_observer(l->r, row);
 	if (row >= 0 && row < l->observer_cap && l->observers[row] != 0)
 		return l->observers[row] - 1;
-	model_read(l->r->config.model);
-	observer = people_observer(l->r, row);
-	model_read_end(l->r->config.model);
+	model_write(l->r->config.model);
+	observer = people_put_observer(l->r, row);
+	model_write_end(l->r->config.model, 0);
 	return observer;
 }
 
@@ -255,7 +255,6 @@ load_finish(struct load *l)
 
 	if (l->fresh) {
 		store_clear(&r->store);
-		l->store.begin += r->store.begin;
 		r->complete = l->begin_tx == INT64_MIN && l->store.evicted == 0;
 		l->store.evicted += r->store.evicted;
 		r->store = l->store;
@@ -376,6 +375,7 @@ load_start(struct read *r)
 		return;
 	l->r = r;
 	l->fresh = !r->warm;
+	l->store.begin = r->store.begin + r->store.count; /* numbers are never given again */
 	l->storage_epoch = r->storage_epoch;
 	l->reached_tx = r->newest_tx;
 	l->reached_obs = r->newest_obs;

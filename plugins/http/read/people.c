@@ -98,6 +98,26 @@ people_drop_node(struct read *r, uint32_t i)
 	people_tell_hops(r, n);
 }
 
+/* Rows of a set are stable: a node gets one when it is known first, and keeps it. */
+static bool
+people_give_row(struct read *r, uint32_t node)
+{
+	if (r->more[node].row != 0)
+		return true;
+	if (r->row_count == r->row_cap) {
+		uint32_t cap = r->row_cap == 0 ? 1024 : r->row_cap * 2;
+		uint32_t *rows = realloc(r->rows, cap * sizeof(*rows));
+
+		if (rows == NULL)
+			return false;
+		r->rows = rows;
+		r->row_cap = cap;
+	}
+	r->rows[r->row_count++] = node;
+	r->more[node].row = r->row_count;
+	return true;
+}
+
 bool
 people_set_node(struct read *r, const struct row *row, bool active, bool gone)
 {
@@ -125,6 +145,8 @@ people_set_node(struct read *r, const struct row *row, bool active, bool gone)
 			      { "multibyte_evidence", &now.multibyte_evidence } },
 			  6, &r->more[i].texts))
 		return false;
+	if (!people_give_row(r, i))
+		r->refused++;
 	now.last_seen_s = people_time(now.last_seen);
 	now.has_lat = row->real(row->arg, "lat", &now.lat);
 	now.has_lon = row->real(row->arg, "lon", &now.lon);
@@ -169,8 +191,7 @@ people_grow_observers(struct read *r)
 	return true;
 }
 
-/* The number of a row, a new one if need be. */
-static uint32_t
+uint32_t
 people_put_observer(struct read *r, int64_t row)
 {
 	uint32_t number = people_observer(r, row);
@@ -279,6 +300,7 @@ people_fini(struct read *r)
 	free(r->observers);
 	free(r->observer_texts);
 	free(r->observer_rows);
+	free(r->rows);
 }
 
 /* ---------------------------------------------------------------- reading -- */

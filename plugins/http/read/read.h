@@ -195,6 +195,11 @@ mk_result read_packets(struct read *r, struct read_scratch *s, const struct read
 		       bool oldest, uint64_t offset, uint64_t limit,
 		       bool (*fn)(void *arg, const struct read_packet *p), void *arg,
 		       uint64_t *total, mk_err *err);
+/* The same in the order of the newest observation (else first_seen), newest first. */
+mk_result read_packets_latest(struct read *r, struct read_scratch *s, const struct read_filter *f,
+			      uint64_t offset, uint64_t limit,
+			      bool (*fn)(void *arg, const struct read_packet *p), void *arg,
+			      uint64_t *total, mk_err *err);
 /* Does this one match? */
 bool read_matches(const struct read *r, const struct read_filter *f, const struct read_packet *p);
 

@@ -6,6 +6,7 @@
  */
 #include "impl.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -15,10 +16,11 @@
 /* ------------------------------------------------------------------ lists -- */
 
 static bool
-list_add(struct list *l, uint32_t number, uint64_t *bytes)
+list_add(struct list *l, uint32_t number, bool *news, uint64_t *bytes)
 {
 	uint32_t low = 0, high = l->count;
 
+	*news = false;
 	if (high > 0 && number > l->at[high - 1])
 		low = high;
 	while (low < high) {
@@ -44,6 +46,7 @@ list_add(struct list *l, uint32_t number, uint64_t *bytes)
 	memmove(l->at + low + 1, l->at + low, (l->count - low) * sizeof(*l->at));
 	l->at[low] = number;
 	l->count++;
+	*news = true;
 	return true;
 }
 
@@ -199,11 +202,12 @@ static bool
 store_relate(struct store *s, const struct tx *t, uint32_t node)
 {
 	struct list *l;
+	bool news;
 
 	if (node == READ_NONE)
 		return true;
 	l = lists_get(&s->by_node, &s->node_cap, node, &s->bytes);
-	return l != NULL && list_add(l, store_number(s, t), &s->bytes);
+	return l != NULL && list_add(l, store_number(s, t), &news, &s->bytes);
 }
 
 struct tx *
@@ -217,6 +221,8 @@ store_add(struct store *s, const struct read_packet *p)
 	*t = (struct tx){ .id = p->id,
 			  .first_s = p->first_s,
 			  .from = p->from,
+			  .best_snr = INT16_MIN,
+			  .best_rssi = INT16_MIN,
 			  .type = (int8_t)p->type,
 			  .route = (int8_t)p->route };
 	if (!pack_tx(t, p))
@@ -232,11 +238,30 @@ store_clamp(int64_t at)
 	return at < 0 ? 0 : at > UINT32_MAX ? UINT32_MAX : (uint32_t)at;
 }
 
+static int16_t
+store_small(double v)
+{
+	return v <= -32767 ? -32767 : v >= 32767 ? 32767 : (int16_t)(v < 0 ? v - 0.5 : v + 0.5);
+}
+
+static uint32_t
+store_last_hop(const struct read_obs *o)
+{
+	uint32_t token = 0;
+
+	if (o->count == 0 || o->hop_size > 3)
+		return 0;
+	for (uint32_t k = 0; k < o->hop_size; k++)
+		token = token << 8 | o->path[(o->count - 1u) * o->hop_size + k];
+	return HOPS_TOKEN(o->hop_size, token);
+}
+
 bool
 store_add_obs(struct store *s, struct tx *t, const struct read_obs *o, const struct heads *heads)
 {
 	uint32_t at = store_clamp(o->at), cap = t->cap;
 	struct list *l;
+	bool news;
 
 	if (!pack_obs(t, o, heads))
 		return false;
@@ -244,7 +269,16 @@ store_add_obs(struct store *s, struct tx *t, const struct read_obs *o, const str
 	if (t->obs_count == 0 || o->count > t->shown_hops) {
 		t->shown = t->obs_count;
 		t->shown_hops = o->count;
+		t->shown_observer = o->observer;
+		t->shown_snr = o->has_snr ? (float)o->snr : NAN;
+		t->shown_rssi = o->has_rssi ? (float)o->rssi : NAN;
+		t->shown_size = o->hop_size;
+		t->last_hop = store_last_hop(o);
 	}
+	if (o->has_snr && store_small(o->snr * 100) > t->best_snr)
+		t->best_snr = store_small(o->snr * 100);
+	if (o->has_rssi && store_small(o->rssi) > t->best_rssi)
+		t->best_rssi = store_small(o->rssi);
 	t->oldest = t->obs_count == 0 || at < t->oldest ? at : t->oldest;
 	t->latest = t->obs_count == 0 || at > t->latest ? at : t->latest;
 	t->obs_count++;
@@ -255,7 +289,10 @@ store_add_obs(struct store *s, struct tx *t, const struct read_obs *o, const str
 	if (o->observer == READ_NONE)
 		return true;
 	l = lists_get(&s->by_observer, &s->observer_cap, o->observer, &s->bytes);
-	return l != NULL && list_add(l, store_number(s, t), &s->bytes);
+	if (l == NULL || !list_add(l, store_number(s, t), &news, &s->bytes))
+		return false;
+	t->observers = (uint16_t)(t->observers + (news && t->observers < UINT16_MAX));
+	return true;
 }
 
 bool

@@ -10,6 +10,7 @@
 
 #include "../http.h"
 #include "../read/read.h"
+#include "packet.h"
 
 #define BUCKETS 24u
 #define PICKS 8u
@@ -214,37 +215,9 @@ pick_compare(const void *a, const void *b)
 }
 
 static void
-pick_path(struct json *out, const struct read_obs *o)
-{
-	static const char digits[] = "0123456789ABCDEF";
-	char text[4 + 64 * 9];
-	size_t n = 0;
-
-	if (o == NULL || !o->has_path) {
-		js_null(out);
-		return;
-	}
-	text[n++] = '[';
-	for (uint32_t i = 0; i < o->count && n + 16 < sizeof(text); i++) {
-		if (i > 0)
-			text[n++] = ',';
-		text[n++] = '"';
-		for (uint32_t k = 0; k < o->hop_size; k++) {
-			uint8_t byte = o->path[i * o->hop_size + k];
-
-			text[n++] = digits[byte >> 4];
-			text[n++] = digits[byte & 15];
-		}
-		text[n++] = '"';
-	}
-	text[n++] = ']';
-	js_strn(out, text, n);
-}
-
-static void
 pick_put(const struct read *r, const struct read_packet *p, struct json *out)
 {
-	const struct read_obs *o = p->shown < p->obs_count ? &p->obs[p->shown] : NULL;
+	const struct read_obs *o = packet_shown(p);
 
 	js_object(out);
 	js_kstr(out, "hash", p->hash);
@@ -258,7 +231,7 @@ pick_put(const struct read *r, const struct read_packet *p, struct json *out)
 	js_kuint(out, "observation_count", p->obs_count == 0 ? 1 : p->obs_count);
 	js_kint(out, "payload_type", p->type);
 	js_key(out, "path_json");
-	pick_path(out, o);
+	packet_put_path(out, o);
 	js_key(out, "observer_id");
 	js_str(out,
 	       o == NULL || o->observer == READ_NONE ? NULL : read_observer(r, o->observer)->id);

@@ -61,9 +61,10 @@ packet_put_signal(struct json *out, const struct read_obs *o)
 static const char *
 packet_direction(const struct read_obs *o)
 {
-	return o == NULL || o->direction == 0 ? NULL : o->direction == 1 ? "rx"
-						     : o->direction == 2 ? "tx"
-									 : "other";
+	return o == NULL || o->direction == 0 ? NULL
+	       : o->direction == 1            ? "rx"
+	       : o->direction == 2            ? "tx"
+					      : "other";
 }
 
 void

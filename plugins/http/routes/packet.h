@@ -7,6 +7,7 @@
 
 #include "../http.h"
 #include "../read/read.h"
+#include "../read/when.h"
 
 /* A complete item of a list. `p` needs its observations and its object. */
 #define PACKET_OBSERVATIONS (1u << 0) /* with `observations`, as lists have them */

@@ -11,9 +11,9 @@
 #include "../read/when.h"
 #include "packet.h"
 
-#define NAMES_MAX 256u	/* observers or nodes in one list */
+#define NAMES_MAX 256u /* observers or nodes in one list */
 #define HASHES_MAX 10000u
-#define TYPE_TEXT 5
+#define PACKETS_READ (MODEL_PACKETS | MODEL_OBSERVERS | MODEL_NODES | MODEL_WARM)
 
 struct packets { /* while an answer is made */
 	struct request *rq;
@@ -101,8 +101,7 @@ packets_filter_who(struct packets *q, const char *nodes, const char *observers)
 		f->nothing |= f->node_count == 0;
 	}
 	if (packets_any(observers)) {
-		q->observers =
-		    packets_names(q, observers, read_observer_find, &f->observer_count);
+		q->observers = packets_names(q, observers, read_observer_find, &f->observer_count);
 		f->observers = q->observers;
 		f->nothing |= f->observer_count == 0;
 	}
@@ -476,16 +475,16 @@ static const struct route_param time_params[] = {
 
 const struct route packet_routes[] = {
 	{ .method = "GET", .pattern = "/api/packets", .handle = packets_list, .params = list_params,
-	  .reads = MODEL_PACKETS | MODEL_WARM, .max_age_s = 2, .cost = 2,
+	  .reads = PACKETS_READ, .max_age_s = 2, .cost = 2,
 	  .summary = "packets, the newest first", .answer = "{packets, total, limit, offset}" },
 	{ .method = "GET", .pattern = "/api/packets/timestamps", .handle = packets_timestamps,
-	  .params = time_params, .reads = MODEL_PACKETS | MODEL_WARM, .max_age_s = 2, .cost = 2,
+	  .params = time_params, .reads = PACKETS_READ, .max_age_s = 2, .cost = 2,
 	  .summary = "when packets were first seen", .answer = "[time]" },
 	{ .method = "POST", .pattern = "/api/packets/observations", .handle = packets_observations,
-	  .reads = MODEL_PACKETS | MODEL_WARM, .body_max = 524288, .cost = 4,
+	  .reads = PACKETS_READ, .body_max = 524288, .cost = 4,
 	  .summary = "the observations of many packets", .answer = "{results: {hash: [observation]}}" },
 	{ .method = "GET", .pattern = "/api/packets/{id}", .handle = packets_detail,
-	  .reads = MODEL_PACKETS | MODEL_WARM, .max_age_s = 1, .cost = 1,
+	  .reads = PACKETS_READ, .max_age_s = 1, .cost = 1,
 	  .summary = "a packet by hash, by id, or by the id of an observation",
 	  .answer = "{packet, path, observation_count, observations}" },
 	{ .method = NULL },

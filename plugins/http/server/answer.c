@@ -298,6 +298,8 @@ answer_send(struct request *rq, struct json *out)
 		a->version = rq->version;
 		a->until_us = w->now_us + (uint64_t)rq->route->max_age_s * 1000000;
 		a->expires_us = rq->route->reads == 0 ? a->until_us : UINT64_MAX;
+		if (rq->route->stale_s != 0)
+			a->expires_us = w->now_us + (uint64_t)rq->route->stale_s * 1000000;
 		cache_put(w->server->cache, rq->target.raw, a);
 	}
 	return answer_deliver(rq, status, answer_squeeze(rq, a, keep));

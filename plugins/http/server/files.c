@@ -362,6 +362,12 @@ folder_answer(struct folder *f, struct request *rq)
 	const char *accept = answer_header(rq, "Accept");
 	struct file file = { .fd = -1 };
 
+	for (uint32_t i = 0; i < t->segments; i++) {
+		if (strstr(t->segment[i], "..") == NULL && strchr(t->segment[i], '/') == NULL)
+			continue;
+		request_fail(rq, 400, "bad request");
+		return answer_error(rq);
+	}
 	if (t->segments == 0 || (t->segments == 1 && strcmp(t->segment[0], "index.html") == 0))
 		return folder_index(f, rq);
 	if (file_find(&file, f, t->segment, t->segments, rq))

@@ -448,12 +448,24 @@ pages_write(struct settings *s, const mk_host *host, const json_t *all, json_t *
 	return bad ? MK_ENOMEM : MK_OK;
 }
 
+static void
+pages_thresholds(struct settings *s, const mk_host *host)
+{
+	s->infra_degraded_s = host->opt_int(host, "pages.health.infra_degraded") / 1000000;
+	s->infra_silent_s = host->opt_int(host, "pages.health.infra_silent") / 1000000;
+	s->node_degraded_s = host->opt_int(host, "pages.health.node_degraded") / 1000000;
+	s->node_silent_s = host->opt_int(host, "pages.health.node_silent") / 1000000;
+	s->observer_online_s = host->opt_int(host, "pages.health.observer_online") / 1000000;
+	s->observer_stale_s = host->opt_int(host, "pages.health.observer_stale") / 1000000;
+}
+
 mk_result
 http_pages_read(struct settings *s, const mk_host *host, bool files, mk_err *err)
 {
 	json_t *all = json_object(), *channels = json_object();
 	mk_result rc = files ? pages_files(host, all, err) : MK_OK;
 
+	pages_thresholds(s, host);
 	if (rc == MK_OK)
 		rc = pages_channels(host, files, channels, err);
 	if (rc == MK_OK && pages_write(s, host, all, channels) != MK_OK)

@@ -68,6 +68,7 @@ struct route {
 	 * until one of them changes; 0: never kept. */
 	uint32_t reads;
 	uint32_t max_age_s; /* kept at least so long, whatever changes; at most if reads is 0 */
+	uint32_t stale_s;   /* kept at most so long although nothing changes; 0: no limit */
 	uint32_t cost;      /* taken from the client's budget; 0: free */
 	uint32_t body_max;  /* of a POST or PUT; above: 413 */
 	const char *type;   /* Content-Type; NULL: application/json */

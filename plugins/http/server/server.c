@@ -256,7 +256,8 @@ httpd_new(struct httpd **out, const struct httpd_config *config, mk_err *err)
 	s->peers = peers_new();
 	s->socket_peers = peers_new();
 	s->cache = cache_new(s->settings->cache_bytes);
-	if (s->router == NULL || s->perf == NULL || s->peers == NULL || s->socket_peers == NULL || s->cache == NULL)
+	if (s->router == NULL || s->perf == NULL || s->peers == NULL || s->socket_peers == NULL ||
+	    s->cache == NULL)
 		rc = mk_err_set(err, MK_ENOMEM, "out of memory");
 	if (rc == MK_OK)
 		rc = httpd_folders(s, err);

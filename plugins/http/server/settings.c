@@ -57,6 +57,14 @@ static const mk_option list_options[] = {
 	{ .name = NULL },
 };
 
+static const mk_option battery_options[] = {
+	{ .name = "low", .type = MK_OPT_INT, .min = 0, .max = 100000, .dflt = "3300",
+	  .help = "millivolts; less is low" },
+	{ .name = "critical", .type = MK_OPT_INT, .min = 0, .max = 100000, .dflt = "3000",
+	  .help = "millivolts; less is critical" },
+	{ .name = NULL },
+};
+
 static const mk_option event_options[] = {
 	{ .name = "clients", .type = MK_OPT_INT, .min = 0, .max = 16384, .dflt = "256",
 	  .help = "WebSocket clients altogether" },
@@ -97,6 +105,8 @@ const mk_option http_settings_options[] = {
 	  .help = "nodes whose names begin so are not shown" },
 	{ .name = "lists", .type = MK_OPT_GROUP, .sub = list_options, .flags = MK_OPT_LIVE,
 	  .help = "the most that one answer may hold" },
+	{ .name = "battery", .type = MK_OPT_GROUP, .sub = battery_options, .flags = MK_OPT_LIVE,
+	  .help = "when the battery of a node is low" },
 	{ .name = "regions", .type = MK_OPT_GROUPS, .max = 1000, .sub = http_region_options,
 	  .flags = MK_OPT_LIVE, .help = "names of regions; a region without one is shown by its code" },
 	{ .name = "areas", .type = MK_OPT_GROUPS, .max = 1000, .sub = http_area_options,
@@ -317,6 +327,12 @@ settings_numbers(struct settings *s, const mk_host *host)
 	s->lists[LIST_ANALYTICS] = (uint32_t)host->opt_int(host, "lists.analytics");
 	s->lists[LIST_MESSAGES] = (uint32_t)host->opt_int(host, "lists.channel_messages");
 	s->lists[LIST_HEALTH] = (uint32_t)host->opt_int(host, "lists.bulk_health");
+	s->battery_low_mv = host->opt_int(host, "battery.low");
+	s->battery_critical_mv = host->opt_int(host, "battery.critical");
+	s->degraded_s[0] = host->opt_int(host, "pages.health.node_degraded") / 1000000;
+	s->degraded_s[1] = host->opt_int(host, "pages.health.infra_degraded") / 1000000;
+	s->silent_s[0] = host->opt_int(host, "pages.health.node_silent") / 1000000;
+	s->silent_s[1] = host->opt_int(host, "pages.health.infra_silent") / 1000000;
 	s->connections = (uint32_t)host->opt_int(host, "limits.connections");
 	s->per_address = (uint32_t)host->opt_int(host, "limits.per_address");
 	s->idle_us = (uint64_t)host->opt_int(host, "limits.idle");

@@ -81,11 +81,16 @@ struct settings {
 	uint32_t budget_per_second, budget_burst;
 	uint64_t idle_us, request_us, ping_us;
 	uint32_t lists[LIST_COUNT]; /* the most that one answer has */
+	int64_t battery_low_mv, battery_critical_mv;
+	int64_t degraded_s[2], silent_s[2]; /* not heard for so long; 1: repeaters and rooms */
 	const struct settings_region *regions;
 	uint32_t region_count;
 	const struct settings_area *areas; /* in the order of keys */
 	uint32_t area_count;
 	const char *pages[PAGE_COUNT]; /* JSON */
+	/* Nobody heard of it for so many seconds: it is degraded, or silent. */
+	int64_t infra_degraded_s, infra_silent_s, node_degraded_s, node_silent_s, observer_online_s,
+	    observer_stale_s;
 };
 
 extern const mk_option http_settings_options[];

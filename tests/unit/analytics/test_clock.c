@@ -63,8 +63,8 @@ Test(clock, one_that_jumps_between_two_times_is_bimodal)
 
 Test(clock, one_that_was_never_set_is_none)
 {
-	clock_expect(clock_of_same(-50000000, 10, 0), CLOCK_NONE, 0, 0, 0, 0);
-	clock_expect(clock_of_same(86401, 5, 0), CLOCK_NONE, 0, 0, 0, 0);
+	clock_expect(clock_of_same(-50000000, 10, 0), CLOCK_NONE, -50000000, 0, 0, 0);
+	clock_expect(clock_of_same(86401, 5, 0), CLOCK_NONE, 86401, 0, 0, 0);
 }
 
 Test(clock, a_reset_is_left_out)
@@ -88,8 +88,8 @@ Test(clock, hours_off_but_always_the_same_is_set_wrong)
 
 Test(clock, hours_off_and_never_the_same_is_none)
 {
-	clock_expect(OF(60, 5000, 20000, 70000, 11000, 40000), CLOCK_NONE, 0, 0, 5, 5);
-	clock_expect(OF(60, 7200), CLOCK_NONE, 0, 0, 1, 1);
+	clock_expect(OF(60, 5000, 20000, 70000, 11000, 40000), CLOCK_NONE, 20000, 0, 5, 5);
+	clock_expect(OF(60, 7200), CLOCK_NONE, 7200, 0, 1, 1);
 }
 
 Test(clock, only_the_last_hour_decides)
@@ -102,7 +102,7 @@ Test(clock, only_the_last_hour_decides)
 	cr_expect_float_eq(v.mean, 122.5, 1e-9);
 	cr_expect_float_eq(v.last, 125, 1e-9);
 	cr_expect_eq(OF(7200, 120, 121, 122, 123).drift, 0, "four adverts are too few");
-	clock_expect(OF(7200, 10, 20, 30, 40, 5000), CLOCK_NONE, 0, 0, 1, 1);
+	clock_expect(OF(7200, 10, 20, 30, 40, 5000), CLOCK_NONE, 5000, 0, 1, 1);
 }
 
 Test(clock, one_bad_of_five_does_not_matter)

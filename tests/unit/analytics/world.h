@@ -286,7 +286,9 @@ static inline void
 world_expect(json_t *v, const char *path, const char *want)
 {
 	json_t *got = world_at(v, path);
-	char *text = got != NULL ? json_dumps(got, JSON_ENCODE_ANY | JSON_COMPACT) : NULL;
+	char *text = got != NULL
+			 ? json_dumps(got, JSON_ENCODE_ANY | JSON_COMPACT | JSON_REAL_PRECISION(12))
+			 : NULL;
 
 	cr_expect(text != NULL && strcmp(text, want) == 0, "%s: %s, not %s", path,
 		  text != NULL ? text : "nothing", want);

@@ -41,7 +41,8 @@ Test(packet, what_is_told_is_the_item_and_its_ids)
 	    "\"bru\",\"observer\":\"Obs\",\"name\":\"Observer Obs\",\"raw\":{\"$bin\":"
 	    "\"15010af00d\"},\"hash\":\"" H1 "\",\"route\":1,\"type\":5,\"version\":0,\"path\":"
 	    "[\"0A\"],\"json\":\"{}\",\"extra\":[1,-2,{\"a\":true}],\"tx\":1,\"obs\":1,\"new\":"
-	    "true,\"first\":true,\"observer_idx\":1,\"resolved\":[null]}]}");
+	    "true,\"first\":true,\"first_seen\":\"2026-11-21T07:00:00Z\",\"observations\":1,"
+	    "\"observer_idx\":1,\"resolved\":[null]}]}");
 	world_free(w);
 }
 
@@ -56,7 +57,8 @@ Test(packet, the_same_again_fills_in_what_is_known_now_and_counts_nothing)
 	EXPECT_ROWS(w, "SELECT id, snr, rssi, direction FROM observations", "1|3.0|-100.0|rx");
 	EXPECT_ROWS(w, "SELECT packet_count FROM observers", "1");
 	cr_expect(strstr(world_said(w, "packet/stored"),
-			 "\"tx\":1,\"obs\":1,\"new\":false,\"first\":false") != NULL);
+			 "\"tx\":1,\"obs\":1,\"new\":false,\"first\":false,\"first_seen\":\"2026-"
+			 "11-21T07:00:00Z\",\"observations\":1") != NULL);
 	cr_expect_eq(w->stats.tx_inserted, 1);
 	cr_expect_eq(w->stats.tx_dupes, 2);
 	cr_expect_eq(w->stats.obs_inserted, 1);

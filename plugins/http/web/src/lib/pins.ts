@@ -4,7 +4,7 @@
 import { effect, signal } from "@preact/signals";
 
 const KEY = "meshkern.pins";
-export const PINS_MAX = 50;
+export const PINS_MAX = 20;
 
 const good = (key: string): boolean => /^[0-9a-f]{64}$/.test(key);
 

@@ -71,6 +71,8 @@ export class Mesh {
 	private morphFrom = -1; // when the flight between modes began
 	private laidOut = false;
 	private fitWhenSettled = false;
+	/** What was fitted last; it stays so when the size changes, until the user looks elsewhere. */
+	private fitted: { nodes: ArrayLike<number> | undefined } | null = null;
 	private movedTimer = 0;
 	private readonly resize: ResizeObserver;
 	private readonly still = matchMedia("(prefers-reduced-motion: reduce)");
@@ -199,6 +201,7 @@ export class Mesh {
 	}
 
 	setGeoView(view: GeoView): void {
+		this.fitted = null;
 		this.camera.setGeoView(view);
 	}
 
@@ -225,6 +228,7 @@ export class Mesh {
 		if (nodes !== undefined) for (let i = 0; i < nodes.length; i++) take(nodes[i]!);
 		else for (let i = 0; i < (this.data?.count ?? 0); i++) if (this.data!.nodeClass[i] !== 255) take(i);
 		if (xs.length === 0) return false;
+		this.fitted = { nodes };
 		this.camera.fit(this.box(xs, ys, nodes === undefined && !graph), this.insets, ms);
 		return true;
 	}
@@ -298,6 +302,7 @@ export class Mesh {
 	private looked(byUser: boolean): void {
 		this.repaint();
 		if (!byUser) return;
+		this.fitted = null;
 		this.fitWhenSettled = false;
 		clearTimeout(this.movedTimer);
 		this.movedTimer = window.setTimeout(() => this.events.moved?.(), 200);
@@ -377,6 +382,7 @@ export class Mesh {
 		}
 		if (this.width > 0) this.camera.resized(width - this.width, height - this.height);
 		[this.width, this.height, this.dpr] = [width, height, dpr];
+		if (this.fitted !== null) this.fit(this.fitted.nodes, 0);
 		this.stale = true;
 		this.frame(performance.now()); // at once: an emptied canvas would flash
 	}
@@ -469,8 +475,8 @@ export class Mesh {
 		const { ctx } = this;
 		const d = scene.data;
 		const emphasised = this.emphasis?.nodes;
-		const must = this.selected.concat(this.routes.filter((r) => r.main).flatMap((r) => r.nodes.filter((n) => n !== null)));
-		const first = emphasised ? Array.from(this.order).filter((i) => emphasised[i] === 1) : Array.from(this.order);
+		const must = [...new Set(this.selected.concat(this.routes.filter((r) => r.main).flatMap((r) => r.nodes.filter((n) => n !== null))))];
+		const first = Array.from(this.order).filter((i) => (!emphasised || emphasised[i] === 1) && !must.includes(i));
 		ctx.setTransform(1, 0, 0, 1, 0, 0);
 		this.stats.labels = this.labels.draw(ctx, this.width, this.height, {
 			order: must.concat(first), must: must.length, x: this.x, y: this.y,

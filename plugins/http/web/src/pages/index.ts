@@ -23,4 +23,6 @@ export const destinations: Destination[] = [
 	{ path: "nodes", title: "Nodes", icon: "nodes", key: "n", bar: true, load: () => import("./nodes/page") },
 	{ path: "observers", title: "Observers", icon: "observers", key: "o", bar: false, load: () => import("./observers/page") },
 	{ path: "channels", title: "Channels", icon: "channels", key: "c", bar: true, load: () => import("./channels/page") },
+	{ path: "network", title: "Network", icon: "network", key: "d", bar: false, load: () => import("./network/page") },
+	{ path: "system", title: "System", icon: "system", key: "s", bar: false, load: () => import("./system/page") },
 ];

@@ -128,6 +128,8 @@ export function Grid(p: GridProps) {
 
 	const { first, count } = view.value;
 	const last = Math.min(total, first + count);
+	// Head and rows are as wide as the narrowest columns allow, so that they stay in line when it scrolls.
+	const least = narrow ? "100%" : `${p.columns.reduce((sum, c) => sum + Number(/\d+/.exec(c.width)?.[0] ?? 0), 0)}px`;
 	const template = narrow ? "1fr" : p.columns.map((c) => c.width).join(" ");
 	const shown = [];
 	for (let i = first; i < last; i++) shown.push(i);
@@ -138,10 +140,10 @@ export function Grid(p: GridProps) {
 			aria-activedescendant={active >= first && active < last ? `${id}-${active}` : undefined}
 			onScroll={measure}
 		>
-			<div class={narrow ? "grid-head hidden" : "grid-head"} role="row" aria-rowindex={1} style={{ gridTemplateColumns: template }}>
+			<div class={narrow ? "grid-head hidden" : "grid-head"} role="row" aria-rowindex={1} style={{ gridTemplateColumns: template, minWidth: least }}>
 				{(narrow ? p.columns.slice(0, 1) : p.columns).map((c) => <Head key={c.id} column={c} sort={p.sort} onSort={p.onSort} />)}
 			</div>
-			<div class="grid-body" role="rowgroup" style={{ height: `${total * height}px` }}>
+			<div class="grid-body" role="rowgroup" style={{ height: `${total * height}px`, minWidth: least }}>
 				{shown.map((i) => {
 					const row = p.rows[i]!;
 					const classes = [

@@ -5,7 +5,7 @@
 import { useEffect, useMemo, useRef } from "preact/hooks";
 import { useComputed, useSignal, useSignalEffect } from "@preact/signals";
 import { useKeys } from "../../lib/keys";
-import { setQuery } from "../../lib/router";
+import { href, setQuery } from "../../lib/router";
 import { links, nodes, useSet } from "../../lib/store";
 import type { Mesh } from "../../mesh/engine";
 import type { Mesh2D } from "../../mesh/source";
@@ -15,7 +15,8 @@ import { MeshView } from "../../mesh/view";
 import { Button } from "../../ui/page";
 import { Honest } from "../../ui/state";
 import { follow } from "./live";
-import { LinkPanel, NodePanel, WayPanel, waysBetween, type Way } from "./panels";
+import { clearSelection, NodePanel, WayPanel, waysBetween, type Way } from "./panels";
+import { LinkFacts } from "../network/link";
 import { Replay } from "./replay";
 import { RoutePanel, routesOf, usePacket, waysOf } from "./route";
 import { mapState, selectLink, selectNode, writeView } from "./state";
@@ -157,7 +158,7 @@ export default function MapPage() {
 		s.route
 			? <RoutePanel state={packet} ways={packetWays} chosen={chosen.value} onChoose={(i) => (chosen.value = i)} hash={s.route} />
 			: link >= 0 && linkState.table
-				? <LinkPanel row={link} />
+				? <LinkFacts row={link} onClose={clearSelection} more={<a class="button" href={href("/network/neighbors", { link: s.link!.map((k) => k.slice(0, 16)).join("~") })}>In the table of links</a>} />
 				: selected.length === 2
 					? <WayPanel mesh={data} a={selected[0]!} b={selected[1]!} ways={between} />
 					: selected.length === 1 ? <NodePanel mesh={data} row={selected[0]!} /> : null

@@ -2,7 +2,7 @@
 //
 // What is known of the thing that is selected: a node, a link, or the way between two nodes.
 import type { ComponentChildren } from "preact";
-import { fixed, count, shortKey, percent, UNKNOWN } from "../../lib/format";
+import { fixed, count, shortKey, UNKNOWN } from "../../lib/format";
 import { role as roleOf } from "../../lib/palette";
 import { href, setQuery } from "../../lib/router";
 import { links, nodes } from "../../lib/store";
@@ -11,10 +11,10 @@ import type { Mesh2D } from "../../mesh/source";
 import { distanceKm } from "../../mesh/projection";
 import { RoleIcon } from "../../ui/icons";
 import { Button, CopyButton, Drawer } from "../../ui/page";
-import { Ago, Badge, Facts } from "../../ui/state";
+import { Ago, Facts } from "../../ui/state";
 import { mapState, selectLink, selectNode } from "./state";
 
-const clear = (): void => setQuery({ n: "", l: "", r: "", ego: "" }, false);
+export const clearSelection = (): void => setQuery({ n: "", l: "", r: "", ego: "" }, false);
 export const snrText = (hundredths: number): string => (hundredths === -32768 ? UNKNOWN : fixed(hundredths / 100, 1, "dB"));
 
 export function NodeName({ t, row }: { t: Table; row: number }) {
@@ -32,7 +32,7 @@ export function NodePanel({ mesh, row }: { mesh: Mesh2D; row: number }) {
 	const { ego } = mapState.value;
 	return (
 		<Drawer
-			title={<NodeName t={t} row={row} />} label="Node" onClose={clear}
+			title={<NodeName t={t} row={row} />} label="Node" onClose={clearSelection}
 			actions={<CopyButton text={key} label="Copy the key" />}
 		>
 			<Facts
@@ -52,9 +52,9 @@ export function NodePanel({ mesh, row }: { mesh: Mesh2D; row: number }) {
 			<section>
 				<h3>Show around it</h3>
 				<div class="row">
-					{[0, 1, 2, 3].map((n) => (
-						<button type="button" key={n} class="chip" aria-pressed={ego === n} onClick={() => setQuery({ ego: n || "" })}>
-							{n === 0 ? "neighbors" : n === 1 ? "1 hop" : `${n} hops`}
+					{[1, 2, 3].map((n) => (
+						<button type="button" key={n} class="chip" aria-pressed={Math.max(1, ego) === n} onClick={() => setQuery({ ego: n > 1 ? n : "" })}>
+							{n === 1 ? "neighbors" : `${n} hops`}
 						</button>
 					))}
 				</div>
@@ -100,76 +100,9 @@ function LinkList({ rows, from }: { rows: number[]; from: number }) {
 	);
 }
 
-function End({ row }: { row: number }) {
+export function End({ row }: { row: number }) {
 	const t = nodes.state.value.table!;
 	return <button type="button" class="linkish" onClick={() => selectNode(t.hex("key", row))}><NodeName t={t} row={row} /></button>;
-}
-
-/** There and back as a bar of two parts. */
-export function Directions({ ab, ba }: { ab: number; ba: number }) {
-	const share = ab + ba > 0 ? ab / (ab + ba) : 0;
-	return (
-		<svg class="split-bar" viewBox="0 0 100 6" preserveAspectRatio="none" aria-hidden="true">
-			<rect class="fill-1" width={share * 100} height="6" /><rect class="fill-2" x={share * 100} width={(1 - share) * 100} height="6" />
-		</svg>
-	);
-}
-
-export function LinkPanel({ row }: { row: number }) {
-	const l = links.state.value.table!, t = nodes.state.value.table!;
-	const a = l.num("a", row), b = l.num("b", row), n = l.num("count", row), ab = l.num("ab", row);
-	const unsure = l.num("resolved", row) === 1;
-	const name = (i: number): string => t.text("name", i) ?? shortKey(t.hex("key", i));
-	const sizes: [string, number][] = [["1 byte", l.num("s1", row)], ["2 bytes", l.num("s2", row)], ["3 bytes", l.num("s3", row)]];
-	const direct = n - sizes.reduce((s, x) => s + x[1], 0);
-	return (
-		<Drawer title="Link" label="Link" onClose={clear}>
-			<p class="ends"><End row={a} /> <span aria-hidden="true">↔</span><span class="sr">and</span> <End row={b} /></p>
-			{unsure
-				? <p><Badge kind="warn">ambiguous</Badge> Nothing but hops that could be other nodes, too, say that this link exists.</p>
-				: <p><Badge kind="good">certain</Badge> Packets say so whose hops can be only these two.</p>}
-			<Facts
-				items={[
-					["Packets", count(n)],
-					["Directions", (
-						<>
-							<Directions ab={ab} ba={n - ab} />
-							{`${name(a)} → ${name(b)}: ${count(ab)} (${percent(n > 0 ? ab / n : null)})`}<br />
-							{`${name(b)} → ${name(a)}: ${count(n - ab)} (${percent(n > 0 ? 1 - ab / n : null)})`}
-						</>
-					)],
-					["SNR", l.num("snr", row) === -32768 ? "not measured: no observer is at its end" : `${snrText(l.num("snr", row))} (mean at the observer)`],
-					["Distance", Number.isFinite(l.num("km", row)) ? fixed(l.num("km", row), 1, "km") : "not known: a position is missing"],
-					["Seen by", `${count(l.num("observers", row))} ${l.num("observers", row) === 1 ? "observer" : "observers"}`],
-					["First seen", <Ago at={l.num("first", row)} />],
-					["Last seen", <Ago at={l.num("last", row)} />],
-				]}
-			/>
-			<section>
-				<h3>Evidence by bytes of the hop</h3>
-				<Bars items={[...sizes, ["heard direct", Math.max(0, direct)]]} />
-				<p class="dim">A hop of one byte fits every 256th node; of two, every 65,536th. Heard direct: without a hop.</p>
-			</section>
-			<a class="button" href={href("/network/neighbors", { q: name(a) })}>In the table of links</a>
-		</Drawer>
-	);
-}
-
-export function Bars({ items }: { items: [string, number][] }) {
-	const most = Math.max(1, ...items.map((i) => i[1]));
-	return (
-		<dl class="bars">
-			{items.map(([k, n]) => (
-				<div key={k}>
-					<dt>{k}</dt>
-					<dd>
-						<svg viewBox="0 0 100 8" preserveAspectRatio="none" aria-hidden="true"><rect class="fill-1" width={(n / most) * 100} height="8" /></svg>
-						<span>{count(n)}</span>
-					</dd>
-				</div>
-			))}
-		</dl>
-	);
 }
 
 export interface Way {
@@ -186,7 +119,7 @@ export function waysBetween(mesh: Mesh2D, a: number, b: number): Way[] {
 	const used = mesh.graph.path(a, b, (i) => 1 / Math.log2(2 + l.num("count", i)) + 0.15);
 	const ways: Way[] = [];
 	if (used) ways.push({ title: "Over the busiest links", note: "what packets most likely take", nodes: used });
-	if (short && short.join() !== used?.join()) ways.push({ title: "Fewest hops", note: "", nodes: short });
+	if (short && short.length < (used?.length ?? Infinity)) ways.push({ title: "Fewest hops", note: "", nodes: short });
 	return ways;
 }
 
@@ -199,7 +132,7 @@ export function WayPanel({ mesh, a, b, ways }: { mesh: Mesh2D; a: number; b: num
 		return <small class="dim">{link < 0 ? "" : `${count(l.num("count", link))} packets, ${Number.isFinite(km) ? `${km.toFixed(1)} km` : "distance not known"}`}</small>;
 	};
 	return (
-		<Drawer title="Between two nodes" label="Way between two nodes" onClose={clear} actions={<Button icon="swap" label="Turn the way round" onClick={() => setQuery({ n: `${t.hex("key", b)},${t.hex("key", a)}` })} />}>
+		<Drawer title="Between two nodes" label="Way between two nodes" onClose={clearSelection} actions={<Button icon="swap" label="Turn the way round" onClick={() => setQuery({ n: `${t.hex("key", b)},${t.hex("key", a)}` })} />}>
 			<p class="ends"><End row={a} /> <span aria-hidden="true">→</span><span class="sr">to</span> <End row={b} /></p>
 			{ways.length === 0 && <p>No chain of known links joins them.</p>}
 			{ways.map((w) => (

@@ -2,7 +2,7 @@
 import type { ComponentChildren } from "preact";
 import type { Fields } from "../../lib/filter";
 import { clock, count, fixed, full } from "../../lib/format";
-import { ROUTES, TYPES, typeWord } from "../../lib/palette";
+import { ROUTES, typeWord } from "../../lib/palette";
 import { go } from "../../lib/router";
 import type { Table } from "../../lib/sets";
 import { candidates, nodeName, nodes, observerName, observers, packets, useSet } from "../../lib/store";
@@ -10,16 +10,13 @@ import { now } from "../../lib/time";
 import { List, withQuery } from "../../ui/list";
 import type { ColumnDef } from "../../ui/table";
 import { PacketDrawer } from "./detail";
+import { Type } from "./type";
 
 const TYPE_WORDS: Record<string, number> = {
 	req: 0, response: 1, txt_msg: 2, ack: 3, advert: 4, grp_txt: 5, grp_data: 6, anon_req: 7, path: 8, trace: 9, multipart: 10,
 	control: 11, raw_custom: 15,
 };
 const ROUTE_WORDS: Record<string, number> = { transport_flood: 0, flood: 1, direct: 2, transport_direct: 3 };
-
-export function Type({ type }: { type: number }) {
-	return <span class={`type type-${TYPES[type]?.[1] ?? "other"}`}><span>{typeWord(type)}</span></span>;
-}
 
 const snr = (t: Table, row: number): number => {
 	const v = t.num("snr", row);

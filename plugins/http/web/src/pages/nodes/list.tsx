@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: MIT
+import { count } from "../../lib/format";
+import { pins, togglePin } from "../../lib/pins";
+import { role } from "../../lib/palette";
+import { go, href, param, setQuery } from "../../lib/router";
+import type { Table } from "../../lib/sets";
+import { nodes, useSet } from "../../lib/store";
+import { RoleIcon } from "../../ui/icons";
+import { List, withQuery } from "../../ui/list";
+import { Button } from "../../ui/page";
+import { Ago, Badge } from "../../ui/state";
+import { columns, fields, healthOf, nameOf, ROLE_WORDS, SHOWN } from "./columns";
+import { NodeDrawer } from "./detail";
+
+/** Roles and states as chips that put a condition into the filter. */
+function Facets({ t }: { t: Table }) {
+	const q = param("q");
+	const tally = (is: (r: number) => boolean) => {
+		let n = 0;
+		for (let r = 0; r < t.rows; r++) if (is(r)) n++;
+		return n;
+	};
+	const chips: [field: string, word: string, n: number][] = [
+		...ROLE_WORDS.map((w): [string, string, number] => ["role", w, tally((r) => t.text("role", r) === w)]),
+		...["active", "quiet", "silent"].map((w): [string, string, number] => ["state", w, tally((r) => healthOf(t, r).word === w)]),
+		["pinned", "1", tally((r) => pins.value.includes(t.hex("key", r)))],
+	];
+	const toggle = (field: string, word: string) => {
+		const mine = `${field}:${word}`;
+		const rest = q.split(/\s+/).filter((w) => w && !w.startsWith(`${field}:`));
+		setQuery({ q: (q.split(/\s+/).includes(mine) ? rest : [...rest, mine]).join(" ") });
+	};
+	return (
+		<>
+			{chips.filter(([, , n]) => n > 0).map(([field, word, n]) => (
+				<button key={field + word} type="button" class="chip" aria-pressed={q.split(/\s+/).includes(`${field}:${word}`)} onClick={() => toggle(field, word)}>
+					{field === "role" && <RoleIcon role={role(word)} size={10} />}{field === "pinned" ? "my nodes" : word} <small>{count(n)}</small>
+				</button>
+			))}
+		</>
+	);
+}
+
+export function NodeList({ open, tab }: { open: string | null; tab: string }) {
+	const state = useSet(nodes, 500);
+	void pins.value;
+	const isOpen = (t: Table, r: number) => open !== null && t.hex("key", r).startsWith(open);
+	return (
+		<List
+			what="nodes" state={state} fields={fields} words={() => ["name", "key", "role"]} columns={columns} shown={SHOWN} sort="-last"
+			rowKey={(t, r) => t.hex("key", r)} placeholder="name, beginning of a key, role:repeater age&lt;1h …" isOpen={isOpen}
+			onOpen={(t, r) => go(withQuery(`/nodes/${t.hex("key", r)}${tab === "overview" ? "" : `/${tab}`}`))}
+			rowClass={(t, r) => (healthOf(t, r).word === "silent" ? "faded" : "")}
+			facets={state.table && <Facets t={state.table} />}
+			actions={(keys, clear) => (
+				<>
+					<span>{count(keys.length)} selected</span>
+					<Button label="Compare them" icon="table" text="Compare" disabled={keys.length < 2 || keys.length > 6} onClick={() => go(href("/nodes/compare", { keys: keys.join(".") }))} />
+					<Button label="Show them on the map" icon="map" text="Map" onClick={() => go(href("/map", { nodes: keys.join(".") }))} />
+					<Button label="Pin them to Now" icon="pin" text="Pin" onClick={() => keys.filter((k) => !pins.value.includes(k)).forEach(togglePin)} />
+					<Button label="Select none" icon="close" text="None" onClick={clear} />
+				</>
+			)}
+			narrow={(t, r) => (
+				<div class="two">
+					<span><RoleIcon role={role(t.text("role", r))} />{nameOf(t, r)}</span><Ago at={t.num("last", r)} />
+					<span>{t.text("role", r) ?? "unknown"} · {t.hex("key", r).slice(0, 8)}</span>
+					<span><Badge kind={healthOf(t, r).kind}>{healthOf(t, r).word}</Badge></span>
+				</div>
+			)}
+			drawer={open && <NodeDrawer key={open} start={open} tab={tab} />}
+		/>
+	);
+}
