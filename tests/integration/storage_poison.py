@@ -21,12 +21,16 @@ class Poison(unittest.TestCase):
             with d.tail("storage/committed") as tail:
                 seen = tail.until(lambda m: any(i["source"] == "sim" and i["seq"] > AT + 100
                                                 for i in m.body["items"]))
-            poison, = [m.body for m in d.replay("core/poison")]
+            given_up, = list(d.replay("core/poison"))
+            poison = given_up.body
             self.assertEqual((poison["plugin"], poison["origin"], poison["origin_seq"]),
                              ("decode", "sim", AT))
             self.assertIn(poison["topic"], ("rx/raw", "rx/client"))
-            numbers = [i["seq"] for m in seen for i in m.body["items"]]
-            self.assertIn(AT - 1, numbers, "until the core skips it the mark waits below it")
+            # Until the core skips it the mark waits below it; how far, depends on what the dying
+            # decoder could still send.
+            early = [i["seq"] for m in seen if m.time_us < given_up.time_us for i in m.body["items"]]
+            self.assertTrue(early)
+            self.assertLess(max(early), AT)
             d.wait_log(f"is given up, because it crashes decode  source=sim number={AT}$")
             d.wait_plugin("storage", "counting it",
                           lambda p: p["numbers"].get("numbers_poisoned") == 1)
