@@ -617,6 +617,16 @@ put_rest(struct import *im, const json_t *object, const char *above)
 	}
 }
 
+/* What CoreScope's server did by itself. */
+static void
+put_analytics(void)
+{
+	static const char *const names[] = { "backfill", "neighbors", "mbcap", "analytics" };
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		printf("  %s:\n    enabled: true\n", names[i]);
+}
+
 static void
 put_all(struct import *im, const char *file)
 {
@@ -638,7 +648,7 @@ put_all(struct import *im, const char *file)
 	put_mqtt(im);
 	put_decode(im);
 	put_storage(im, slash[1] == '\0' ? "meshcore.db" : slash + 1);
-	fputs("  neighbors:\n    enabled: true\n  mbcap:\n    enabled: true\n", stdout);
+	put_analytics();
 	put_http(im);
 	fputs("\n# What is not taken over:\n", stdout);
 	put_rest(im, im->root, "");

@@ -231,6 +231,20 @@ channels_meet(struct channels_reading *r, uint16_t number, int64_t messages)
 	}
 }
 
+/* Messages come first in the order of kinds, so it is known which channels there are. */
+static void
+channels_add_to(struct channels_reading *r, const struct bag_item *item, uint16_t number)
+{
+	struct channel *c = r->of[number] == 0 ? NULL : &r->list[r->of[number] - 1];
+
+	if (c == NULL)
+		return;
+	if (item->key >> 56 == CHANNELS_BOTH)
+		bag_add(&c->senders, item->key & 0xffffff, item->n);
+	else if (item->n + EPOCH > c->last)
+		c->last = item->n + EPOCH;
+}
+
 static bool
 channels_gather(struct channels_reading *r, const struct channels_counts *counts)
 {
@@ -245,13 +259,8 @@ channels_gather(struct channels_reading *r, const struct channels_counts *counts
 
 		if (key >> 56 == CHANNELS_MESSAGES && r->items[i].n > 0)
 			channels_meet(r, number, r->items[i].n);
-		if (r->of[number] == 0)
-			continue;
-		if (key >> 56 == CHANNELS_LAST &&
-		    r->items[i].n + EPOCH > r->list[r->of[number] - 1].last)
-			r->list[r->of[number] - 1].last = r->items[i].n + EPOCH;
-		if (key >> 56 == CHANNELS_BOTH)
-			bag_add(&r->list[r->of[number] - 1].senders, key & 0xffffff, r->items[i].n);
+		else if (key >> 56 == CHANNELS_LAST || key >> 56 == CHANNELS_BOTH)
+			channels_add_to(r, &r->items[i], number);
 	}
 	return true;
 }
@@ -326,10 +335,12 @@ channels_senders(struct json *j, const struct channels_reading *r)
 
 	for (uint32_t i = 0; i < r->count; i++) {
 		uint64_t key = r->items[i].key;
-		struct sender one = { r->f->senders.text[key >> 24 & 0xffff], r->items[i].n };
+		struct sender one = { .count = r->items[i].n };
 
-		if (key >> 56 == CHANNELS_SENDER && one.count > 0)
-			top_put(&top, &one);
+		if (key >> 56 != CHANNELS_SENDER || one.count <= 0)
+			continue;
+		one.name = r->f->senders.text[key >> 24 & 0xffff];
+		top_put(&top, &one);
 	}
 	js_karray(j, "topSenders");
 	for (uint32_t i = 0; i < top.count; i++) {

@@ -374,6 +374,20 @@ copies_on_gone(void *self, const struct an_packet *p)
 	memmove(&c->damaged[n], &c->damaged[n + 1], (c->damaged_count - n) * sizeof(*c->damaged));
 }
 
+uint64_t
+copies_original(const struct frame *f, uint64_t tx)
+{
+	for (uint32_t i = 0; i < f->module_count; i++) {
+		const struct copies *c = f->modules[i].self;
+
+		for (uint32_t k = 0; f->modules[i].class == &copies_module && k < c->damaged_count;
+		     k++)
+			if (c->damaged[k].tx == tx)
+				return c->damaged[k].original_tx;
+	}
+	return 0;
+}
+
 const struct an_module copies_module = {
 	.name = "copies",
 	.create = copies_create,

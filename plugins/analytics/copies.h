@@ -15,4 +15,7 @@
 
 extern const struct an_module copies_module;
 
+/* The transmission that this one is a damaged copy of; 0: it is none. */
+uint64_t copies_original(const struct frame *f, uint64_t tx);
+
 #endif

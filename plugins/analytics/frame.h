@@ -31,7 +31,8 @@
 
 struct view_class {
 	const char *name;
-	size_t size; /* of the counts; zeroed they are empty */
+	void *context; /* the class's own */
+	size_t size;   /* of the counts; zeroed they are empty */
 	/* `view->in_region` says which observers count, NULL: all. */
 	/* False: out of memory, and the counts are of no use any more. */
 	bool (*add)(void *counts, const struct view *view, const struct an_packet *p, int sign);
@@ -81,6 +82,7 @@ struct frame_counts {
 
 struct frame {
 	const mk_host *host;
+	const char *database; /* its path, "" as long as it is not known; NULL: there is none */
 	const struct an_module *const *classes;
 	struct hops_nodes nodes;
 	struct hops_graph graph;
@@ -172,6 +174,8 @@ const char *frame_role(const struct frame *f, uint32_t id); /* in lower case; NU
 /* The module's counts over what passes the filter of `q`; NULL: out of memory. Until the next
  * callback. q NULL: over everything. */
 const void *frame_view(struct frame *f, const struct view_class *class, const struct an_query *q);
+/* All views of a class are of no use any more: they are made anew when they are asked for. */
+void frame_forget(struct frame *f, const struct view_class *class);
 bool query_hides(const struct an_query *q, uint32_t id);
 /* Arguments: an integer, a text; `otherwise` if it is not there. Numbers may be texts, too. */
 int64_t query_int(const struct an_query *q, const char *name, int64_t otherwise);

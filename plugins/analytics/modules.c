@@ -4,6 +4,7 @@
 #include <stddef.h>
 
 #include "copies.h"
+#include "coverage.h"
 #include "observing.h"
 #include "people.h"
 #include "reach.h"
@@ -12,7 +13,7 @@
 
 const struct an_module *const analytics_modules[] = {
 	&copies_module, /* first: what is a copy the others shall know */
-	&rf_module,        &topology_module, &relays_module, &skew_module,    &reach_module,
-	&observing_module, &people_module,   &scopes_module, &airtime_module, &channels_module,
-	&hashes_module,    &subpaths_module, NULL,
+	&rf_module,        &topology_module, &relays_module,   &skew_module,     &reach_module,
+	&observing_module, &people_module,   &coverage_module, &scopes_module,   &airtime_module,
+	&channels_module,  &hashes_module,   &distance_module, &subpaths_module, NULL,
 };

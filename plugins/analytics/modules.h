@@ -11,6 +11,7 @@ extern const struct an_module rf_module;
 extern const struct an_module channels_module;
 extern const struct an_module airtime_module;
 extern const struct an_module hashes_module;
+extern const struct an_module distance_module;
 extern const struct an_module scopes_module;
 extern const struct an_module subpaths_module;
 extern const struct an_module topology_module;

@@ -13,7 +13,7 @@
 #define HOUR_S 3600
 #define BINS 32u       /* of 2 dB, from -32 dB on: what the signal's eight bits can say */
 #define LEVELS 3u      /* how coarsely a question may want the different nodes */
-#define KEYS_MAX 8192u /* in one bucket; more are not told apart */
+#define KEYS_MAX 8192u /* different ones at a time; more are not counted */
 #define ENDS_DEST 0x40000000u
 #define NODE 0x80000000u
 
@@ -22,16 +22,15 @@ static const uint32_t level_kept[LEVELS] = { 26, 8 * 24, 366 * 24 }; /* hours */
 
 struct hour {
 	uint32_t at; /* since 1970 */
-	uint32_t count, types[16];
-	uint16_t signals[BINS];
+	uint32_t count;
+	uint16_t types[16], signals[BINS];
 };
 
-/* Who was there in some hours: tokens of hops, ids of originators, first bytes of both ends of a
- * message. */
+/* Who was there in some hours, as bits by number. */
 struct crowd {
 	uint32_t at; /* hour / hours of the level */
-	uint32_t count, cap;
-	uint32_t *keys; /* sorted */
+	uint32_t words;
+	uint64_t *bits;
 };
 
 struct crowds {
@@ -47,6 +46,12 @@ struct observing {
 		struct crowds crowds[LEVELS];
 	} * places; /* by observer */
 	uint32_t cap;
+	/* Whoever was there has a number: tokens of hops, ids of originators, first bytes of both
+	 * ends of a message. */
+	uint32_t keys[KEYS_MAX];      /* by number; 0: it is free */
+	uint16_t slots[2 * KEYS_MAX]; /* open addressing by key; number + 1 */
+	uint32_t key_count;           /* numbers below were given; */
+	uint32_t key_free;            /* those below this are all in use */
 	uint16_t *ends; /* by the packet's slot: first bytes of destination and source */
 	uint32_t end_cap;
 	uint32_t swept; /* hour */
@@ -70,7 +75,7 @@ static void
 crowds_free(struct crowds *c)
 {
 	for (uint32_t i = c->begin; i < c->count; i++)
-		free(c->at[i].keys);
+		free(c->at[i].bits);
 	free(c->at);
 }
 
@@ -131,14 +136,32 @@ place_hour(struct observing *o, struct place *p, uint32_t hour)
 	return &p->hours[i];
 }
 
+static void
+crowds_expire(struct observing *o, struct crowds *c, uint32_t before)
+{
+	for (; c->begin < c->count && c->at[c->begin].at < before; c->begin++) {
+		o->bytes -= c->at[c->begin].words * sizeof(*c->at[0].bits);
+		free(c->at[c->begin].bits);
+	}
+	if (c->begin * 2 <= c->count)
+		return;
+	c->count -= c->begin;
+	memmove(c->at, c->at + c->begin, c->count * sizeof(*c->at));
+	c->begin = 0;
+}
+
 static struct crowd *
-crowds_put(struct observing *o, struct crowds *c, uint32_t at)
+crowds_put(struct observing *o, struct crowds *c, uint32_t at, uint32_t kept)
 {
 	uint32_t i, cap = c->cap;
 
 	PLACE_OF(c->at, c->begin, c->count, at, i);
 	if (i < c->count && c->at[i].at == at)
 		return &c->at[i];
+	if (i == c->count && i > c->begin && at > kept) {
+		crowds_expire(o, c, at - kept);
+		i = c->count;
+	}
 	if (!grow_to(&c->at, &c->cap, c->count + 1, sizeof(*c->at)))
 		return NULL;
 	o->bytes += (c->cap - cap) * sizeof(*c->at);
@@ -148,30 +171,52 @@ crowds_put(struct observing *o, struct crowds *c, uint32_t at)
 	return &c->at[i];
 }
 
-/* True: it was not there. */
-static bool
-crowd_add(struct observing *o, struct crowd *c, uint32_t key)
+static uint32_t
+observing_slot(const struct observing *o, uint32_t key)
 {
-	uint32_t low = 0, high = c->count, cap = c->cap;
+	uint32_t i = (uint32_t)hops_mix(key) % (2 * KEYS_MAX);
 
-	while (low < high) {
-		uint32_t middle = (low + high) / 2;
+	while (o->slots[i] != 0 && o->keys[o->slots[i] - 1] != key)
+		i = (i + 1) % (2 * KEYS_MAX);
+	return i;
+}
 
-		if (c->keys[middle] < key)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	if (low < c->count && c->keys[low] == key)
-		return false;
-	if (c->count == KEYS_MAX || !grow_to(&c->keys, &c->cap, c->count + 1, sizeof(*c->keys))) {
+/* The number of a key; KEYS_MAX: there are too many. */
+static uint32_t
+observing_number(struct observing *o, uint32_t key)
+{
+	uint32_t slot = observing_slot(o, key);
+
+	if (o->slots[slot] != 0)
+		return o->slots[slot] - 1u;
+	while (o->key_free < KEYS_MAX && o->keys[o->key_free] != 0)
+		o->key_free++;
+	if (o->key_free == KEYS_MAX) {
 		o->lost++;
-		return true;
+		return KEYS_MAX;
 	}
-	o->bytes += (c->cap - cap) * sizeof(*c->keys);
-	memmove(&c->keys[low + 1], &c->keys[low], (c->count - low) * sizeof(*c->keys));
-	c->keys[low] = key;
-	c->count++;
+	o->keys[o->key_free] = key;
+	o->slots[slot] = (uint16_t)(o->key_free + 1);
+	o->key_count = o->key_free >= o->key_count ? o->key_free + 1 : o->key_count;
+	return o->key_free;
+}
+
+/* Exactly as large as all that have a number need: there are thousands of these. */
+static bool
+crowd_room(struct observing *o, struct crowd *c, uint32_t word)
+{
+	uint32_t words = (o->key_count + 63) / 64;
+	uint64_t *bits;
+
+	if (word < c->words)
+		return true;
+	bits = realloc(c->bits, words * sizeof(*bits));
+	if (bits == NULL)
+		return false;
+	memset(bits + c->words, 0, (words - c->words) * sizeof(*bits));
+	o->bytes += (words - c->words) * sizeof(*bits);
+	c->bits = bits;
+	c->words = words;
 	return true;
 }
 
@@ -179,9 +224,28 @@ crowd_add(struct observing *o, struct crowd *c, uint32_t key)
 static void
 crowds_add(struct observing *o, struct crowd *crowds[LEVELS], uint32_t key)
 {
-	for (uint32_t l = 0; l < LEVELS; l++)
-		if (crowds[l] != NULL && !crowd_add(o, crowds[l], key))
+	uint32_t number = observing_number(o, key), word = number / 64;
+	uint64_t bit = UINT64_C(1) << number % 64;
+
+	for (uint32_t l = 0; number < KEYS_MAX && l < LEVELS; l++) {
+		struct crowd *c = crowds[l];
+
+		if (c == NULL || !crowd_room(o, c, word))
+			continue;
+		if (c->bits[word] & bit)
 			return;
+		c->bits[word] |= bit;
+	}
+}
+
+static uint32_t
+crowd_count(const struct crowd *c)
+{
+	uint32_t count = 0;
+
+	for (uint32_t i = 0; i < c->words; i++)
+		count += (uint32_t)__builtin_popcountll(c->bits[i]);
+	return count;
 }
 
 static void
@@ -207,7 +271,8 @@ observing_crowd(struct observing *o, struct place *place, const struct an_packet
 	struct crowd *crowds[LEVELS];
 
 	for (uint32_t l = 0; l < LEVELS; l++)
-		crowds[l] = crowds_put(o, &place->crowds[l], hour / level_hours[l]);
+		crowds[l] = crowds_put(o, &place->crowds[l], hour / level_hours[l],
+				       level_kept[l] / level_hours[l]);
 	for (uint32_t i = 0; i < obs->count; i++)
 		crowds_add(o, crowds, obs->hops[i]);
 	if (p->from != HOPS_NONE)
@@ -217,6 +282,13 @@ observing_crowd(struct observing *o, struct place *place, const struct an_packet
 	crowds_add(o, crowds, ENDS_DEST | o->ends[p->slot] >> 8);
 	if (p->type != 7)
 		crowds_add(o, crowds, ENDS_DEST | (o->ends[p->slot] & 0xffu));
+}
+
+/* 18 packets a second for an hour are as many as it can hold. */
+static void
+observing_count(uint16_t *n)
+{
+	*n = (uint16_t)(*n + (*n < UINT16_MAX));
 }
 
 static void
@@ -240,29 +312,35 @@ observing_on_obs(void *self, const struct an_packet *p, const struct hops_obs *o
 	}
 	place = &o->places[heard->observer];
 	hour->count++;
-	hour->types[p->type & 15]++;
-	if (heard->snr != AN_NO_SNR) {
-		uint16_t *n = &hour->signals[(observing_bin(heard->snr) + 32) / 2];
-
-		*n = (uint16_t)(*n + (*n < UINT16_MAX));
-	}
+	observing_count(&hour->types[p->type & 15]);
+	if (heard->snr != AN_NO_SNR)
+		observing_count(&hour->signals[(observing_bin(heard->snr) + 32) / 2]);
 	observing_crowd(o, place, p, obs);
 }
 
 /* -------------------------------------------------------------- forgetting -- */
 
+/* Numbers that are in no bucket any more can be given to others. */
 static void
-crowds_expire(struct observing *o, struct crowds *c, uint32_t before)
+observing_free_numbers(struct observing *o)
 {
-	for (; c->begin < c->count && c->at[c->begin].at < before; c->begin++) {
-		o->bytes -= c->at[c->begin].cap * sizeof(*c->at[0].keys);
-		free(c->at[c->begin].keys);
+	uint64_t used[KEYS_MAX / 64] = { 0 };
+
+	for (uint32_t i = 0; i < o->cap * LEVELS; i++) {
+		const struct crowds *c = &o->places[i / LEVELS].crowds[i % LEVELS];
+
+		for (uint32_t k = c->begin; k < c->count; k++)
+			for (uint32_t n = 0; n < c->at[k].words && n < KEYS_MAX / 64; n++)
+				used[n] |= c->at[k].bits[n];
 	}
-	if (c->begin * 2 <= c->count)
-		return;
-	c->count -= c->begin;
-	memmove(c->at, c->at + c->begin, c->count * sizeof(*c->at));
-	c->begin = 0;
+	memset(o->slots, 0, sizeof(o->slots));
+	for (uint32_t n = 0; n < o->key_count; n++) {
+		if ((used[n / 64] >> n % 64 & 1) == 0)
+			o->keys[n] = 0;
+		else
+			o->slots[observing_slot(o, o->keys[n])] = (uint16_t)(n + 1);
+	}
+	o->key_free = 0;
 }
 
 static void
@@ -291,6 +369,8 @@ observing_on_tick(void *self, int64_t now)
 				crowds_expire(o, &p->crowds[l], (hour - kept) / level_hours[l]);
 		}
 	}
+	if (o->key_count > KEYS_MAX / 2)
+		observing_free_numbers(o);
 }
 
 /* ---------------------------------------------------------------- answers -- */
@@ -400,7 +480,7 @@ observing_answer(void *self, const struct an_query *q, struct json *out)
 		const struct crowd *c = &p->crowds[level].at[i];
 
 		if (c->at >= since / level_hours[level])
-			observing_write_point(out, level, c->at, c->count);
+			observing_write_point(out, level, c->at, crowd_count(c));
 	}
 	js_array_end(out);
 	js_object_end(out);

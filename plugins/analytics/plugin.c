@@ -167,6 +167,7 @@ plugin_create(const mk_host *host, void **self)
 				 .timer = TIMER_FEED,
 				 .whole = true };
 	feed_init(&p->feed);
+	p->frame.database = p->feed.database;
 	mk_writer_init(&p->body, 0);
 	mk_doc_init(&p->doc);
 	js_init(&p->json, ANSWER_MAX);
@@ -320,6 +321,7 @@ static const mk_method methods[] = {
 	{ .name = "analytics/subpaths", .help = "runs of hops that packets take again and again" },
 	{ .name = "analytics/subpaths-bulk", .help = "the same for several lengths" },
 	{ .name = "analytics/subpath-detail", .help = "the packets that took one run of hops" },
+	{ .name = "analytics/distance", .help = "how far apart hops are" },
 	{ .name = "analytics/scope-stats", .help = "packets that are for one region only" },
 	{ .name = "analytics/node", .help = "what a node had to do with, when, and how it was heard" },
 	{ .name = "analytics/observer", .help = "what an observer received" },
@@ -328,6 +330,9 @@ static const mk_method methods[] = {
 	{ .name = "analytics/node-clock-skew", .help = "the clock of a node, with evidence" },
 	{ .name = "analytics/nodes-clock-skew", .help = "the clocks of all nodes" },
 	{ .name = "analytics/observers-clock-skew", .help = "how far observers are behind others" },
+	{ .name = "analytics/rx-coverage", .help = "where phones heard whom, as cells of a map" },
+	{ .name = "analytics/node-rx-coverage", .help = "where phones heard a node" },
+	{ .name = "analytics/rx-leaderboard", .help = "the phones that have been to most places" },
 	{ .name = "analytics/damaged-copies", .help = "packets that are others with wrong bits" },
 	{ .name = NULL },
 };

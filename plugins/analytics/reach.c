@@ -6,6 +6,9 @@
 
 #include "grow.h"
 
+#define FINE_HOURS 26u /* so long each hour counts for itself */
+#define SIGNALS 1000u  /* of a link: its mean is over the last ones */
+
 static mk_result
 reach_create(struct frame *f, void **self)
 {
@@ -23,10 +26,8 @@ reach_destroy(void *self)
 {
 	struct reach *r = self;
 
-	for (uint32_t i = 0; i < r->count; i++) {
+	for (uint32_t i = 0; i < r->count; i++)
 		free(r->links[i].slots);
-		free(r->links[i].signals);
-	}
 	free(r->links);
 	free(r->slots);
 	free(r->ends);
@@ -90,17 +91,19 @@ reach_join(struct reach *r, uint32_t at)
 	}
 }
 
-/* The tables anew, with room for twice as many links. */
+/* The tables anew, with room for more. */
 static bool
 reach_index(struct reach *r)
 {
-	uint32_t size = 1024, *slots;
+	uint32_t size = 1024, end_size = 1024, *slots;
 	struct end *ends;
 
-	while (size < r->count * 4)
+	while (size < r->count * 3)
 		size *= 2;
+	while (end_size < r->end_used * 3)
+		end_size *= 2;
 	slots = calloc(size, sizeof(*slots));
-	ends = calloc(size, sizeof(*ends));
+	ends = calloc(end_size, sizeof(*ends));
 	if (slots == NULL || ends == NULL) {
 		free(slots);
 		free(ends);
@@ -110,7 +113,8 @@ reach_index(struct reach *r)
 	free(r->ends);
 	r->slots = slots;
 	r->ends = ends;
-	r->slot_count = r->end_count = size;
+	r->slot_count = size;
+	r->end_count = end_size;
 	r->end_used = 0;
 	for (uint32_t i = 0; i < r->count; i++)
 		reach_join(r, i);
@@ -122,7 +126,8 @@ reach_put(struct reach *r, uint32_t from, uint32_t to)
 {
 	uint32_t slot;
 
-	if ((r->count * 2 >= r->slot_count || r->end_used * 2 >= r->end_count) && !reach_index(r))
+	if ((r->count * 3 >= r->slot_count * 2 || r->end_used * 3 >= r->end_count * 2) &&
+	    !reach_index(r))
 		return NULL;
 	slot = r->slots[reach_slot(r, from, to)];
 	if (slot != 0)
@@ -149,33 +154,67 @@ link_slot(const struct link *link, uint16_t hour)
 		   : link->slot_count;
 }
 
+/* Hours beyond the last day become longer, those beyond the longest window go. True: some are left. */
+static bool
+link_age(struct link *link, uint16_t now)
+{
+	uint32_t n = 0;
+
+	for (uint32_t k = 0; k < link->slot_count; k++) {
+		struct slot slot = link->slots[k];
+		int16_t age = (int16_t)(now - slot.hour); /* negative: it came out of order */
+
+		if (age > (int)(REACH_DAYS_MAX * 24 + REACH_LONG_HOURS))
+			continue;
+		if (age > (int)FINE_HOURS)
+			slot.hour = (uint16_t)(slot.hour / REACH_LONG_HOURS * REACH_LONG_HOURS);
+		if (n > 0 && link->slots[n - 1].hour == slot.hour &&
+		    link->slots[n - 1].count + slot.count <= UINT16_MAX)
+			link->slots[n - 1].count =
+			    (uint16_t)(link->slots[n - 1].count + slot.count);
+		else
+			link->slots[n++] = slot;
+	}
+	link->slot_count = n;
+	return n > 0;
+}
+
+static bool
+reach_count_hour(struct reach *r, struct link *link, uint16_t hour)
+{
+	uint32_t at = link_slot(link, hour), cap = link->slot_cap;
+
+	if (at == link->slot_count && at == cap && cap > 0) {
+		(void)link_age(link, hour);
+		at = link->slot_count;
+	}
+	if (at == link->slot_count) {
+		if (!grow_to(&link->slots, &link->slot_cap, at + 1, sizeof(*link->slots)))
+			return false;
+		r->bytes += (link->slot_cap - cap) * sizeof(*link->slots);
+		link->slots[link->slot_count++] = (struct slot){ hour, 0 };
+	}
+	link->slots[at].count++;
+	return true;
+}
+
 static void
 reach_count(struct reach *r, uint32_t from, uint32_t to, uint16_t hour, const float *snr)
 {
 	struct link *link = reach_put(r, from, to);
-	uint32_t at, cap = link != NULL ? link->slot_cap : 0;
 
-	if (link == NULL ||
-	    ((at = link_slot(link, hour)) == link->slot_count &&
-	     !grow_to(&link->slots, &link->slot_cap, at + 1, sizeof(*link->slots)))) {
+	if (link == NULL || !reach_count_hour(r, link, hour)) {
 		r->lost++;
 		return;
 	}
-	r->bytes += (link->slot_cap - cap) * sizeof(*link->slots);
-	if (at == link->slot_count) {
-		link->slots[at] = (struct slot){ hour, 0 };
-		link->slot_count++;
-		if (link->signal_cap > at)
-			link->signals[at] = (struct signal){ 0, 0 };
-	}
-	link->slots[at].count++;
-	cap = link->signal_cap;
-	if (snr == NULL || !(*snr > -1000 && *snr < 1000) ||
-	    !grow_to(&link->signals, &link->signal_cap, at + 1, sizeof(*link->signals)))
+	if (snr == NULL || !(*snr > -1000 && *snr < 1000))
 		return;
-	r->bytes += (link->signal_cap - cap) * sizeof(*link->signals);
-	link->signals[at].sum += (int32_t)(*snr * 4);
-	link->signals[at].count++;
+	if (link->snr_count == SIGNALS) { /* the past counts half */
+		link->snr_sum /= 2;
+		link->snr_count /= 2;
+	}
+	link->snr_sum += (int32_t)(*snr * 4);
+	link->snr_count++;
 }
 
 static bool
@@ -205,13 +244,13 @@ reach_on_obs(void *self, const struct an_packet *p, const struct hops_obs *o)
 			reach_count(r, o->hops[i], REACH_AGAIN, hour, NULL);
 	if (p->heard_count > 0)
 		observer = p->heard[p->heard_count - 1].observer;
-	if (observer != AN_NO_OBSERVER)
-		reach_count(r, o->hops[o->count - 1],
-			    REACH_NODE | r->frame->observers[observer].node, hour,
-			    o->has_snr ? &o->snr : NULL);
+	reach_count(r, o->hops[o->count - 1],
+		    observer != AN_NO_OBSERVER ? REACH_NODE | r->frame->observers[observer].node
+					       : REACH_NOBODY,
+		    hour, o->has_snr ? &o->snr : NULL);
 }
 
-/* Hours that have passed out of the longest window go, and links with nothing left. */
+/* Once an hour. */
 static void
 reach_on_tick(void *self, int64_t now)
 {
@@ -224,26 +263,25 @@ reach_on_tick(void *self, int64_t now)
 	r->swept = hour;
 	for (uint32_t i = 0; i < r->count; i++) {
 		struct link *link = &r->links[i];
-		uint32_t n = 0;
+		uint32_t cap = link->slot_cap, fit;
+		bool stays = link_age(link, hour);
 
-		for (uint32_t k = 0; k < link->slot_count; k++) {
-			if ((uint16_t)(hour - link->slots[k].hour) > REACH_DAYS_MAX * 24 + 1)
-				continue;
-			if (k < link->signal_cap)
-				link->signals[n] = link->signals[k];
-			link->slots[n++] = link->slots[k];
-		}
-		for (uint32_t k = n; k < link->slot_count && k < link->signal_cap; k++)
-			link->signals[k] = (struct signal){ 0, 0 };
-		link->slot_count = n;
-		if (n > 0) {
-			r->links[kept++] = *link;
+		if (!stays) {
+			r->bytes -= cap * sizeof(*link->slots);
+			free(link->slots);
 			continue;
 		}
-		r->bytes -= link->slot_cap * sizeof(*link->slots) +
-			    link->signal_cap * sizeof(*link->signals);
-		free(link->slots);
-		free(link->signals);
+		fit = link->slot_count + 4;
+		if (fit * 2 < cap) {
+			struct slot *slots = realloc(link->slots, fit * sizeof(*slots));
+
+			if (slots != NULL) {
+				link->slots = slots;
+				link->slot_cap = fit;
+				r->bytes -= (cap - fit) * sizeof(*slots);
+			}
+		}
+		r->links[kept++] = *link;
 	}
 	if (kept == r->count)
 		return;

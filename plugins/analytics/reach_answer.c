@@ -36,6 +36,8 @@ asked_who(const struct asked *a, uint32_t end)
 
 	if (end & REACH_NODE)
 		return end & ~REACH_NODE;
+	if (end == REACH_NOBODY)
+		return HOPS_NONE;
 	return hops_token_candidates(&a->r->frame->nodes, end, &c) == 1 ? c->id : HOPS_NONE;
 }
 
@@ -65,10 +67,10 @@ asked_sum(const struct asked *a, const struct link *link, struct partner *heard)
 		if ((uint16_t)(link->slots[i].hour - a->since) > (uint16_t)(a->now - a->since + 48))
 			continue;
 		sum += link->slots[i].count;
-		if (heard != NULL && i < link->signal_cap) {
-			heard->snr_sum += link->signals[i].sum;
-			heard->snr_count += link->signals[i].count;
-		}
+	}
+	if (heard != NULL && sum > 0) {
+		heard->snr_sum += link->snr_sum;
+		heard->snr_count += link->snr_count;
 	}
 	return sum;
 }
@@ -302,6 +304,8 @@ reach_answer(void *self, const struct an_query *q, struct json *out)
 		return render_error(out, 404, "Not found");
 	days = days < 1 ? 1 : days > REACH_DAYS_MAX ? REACH_DAYS_MAX : days;
 	a.since = (uint16_t)((q->now - days * 24 * REACH_HOUR_S) / REACH_HOUR_S);
+	if (days > 1)
+		a.since = (uint16_t)(a.since / REACH_LONG_HOURS * REACH_LONG_HOURS);
 	a.now = (uint16_t)(q->now / REACH_HOUR_S);
 	asked_tokens(&a, frame_key(r->frame, a.id));
 	for (uint32_t i = 0; r->end_count > 0 && i < a.token_count; i++)

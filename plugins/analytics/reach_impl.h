@@ -8,6 +8,7 @@
 #include "reach.h"
 
 #define REACH_HOUR_S 3600
+#define REACH_LONG_HOURS 12u      /* beyond the last day so many count together */
 #define REACH_NODE 0x80000000u   /* an end is the id of a node or an observer; else it is a token */
 #define REACH_AGAIN 0x40000000u  /* `to` of a hop that comes again in the same path */
 #define REACH_NOBODY 0x40000001u /* `to` of the last hop, if it is not known who heard it */
@@ -18,17 +19,13 @@ struct slot {
 	uint16_t count;
 };
 
-struct signal { /* quarters of a dB */
-	int32_t sum;
-	uint32_t count;
-};
-
 struct link { /* `from` was heard by `to` */
 	uint32_t from, to;
 	uint32_t next_from, next_to; /* others with the same end */
-	uint32_t slot_count, slot_cap, signal_cap;
+	uint32_t slot_count, slot_cap;
 	struct slot *slots;
-	struct signal *signals; /* beside the slots, if `to` is an observer */
+	int32_t snr_sum; /* quarters of a dB, if `to` is an observer */
+	uint32_t snr_count;
 };
 
 struct end {

@@ -381,6 +381,12 @@ skew_person(struct skew *s, uint32_t id)
 		if (n == 0)
 			return NULL;
 		person->verdict = clock_judge(s->points, n);
+		person->samples = person->sure = 0;
+		for (const struct advert *a = person->newest; a != NULL; a = a->older) {
+			person->samples += a->count;
+			for (uint32_t i = 0; i < a->count; i++)
+				person->sure += skew_calibration(s, a->samples[i].observer)->is;
+		}
 		person->stale = false;
 	}
 	return person;

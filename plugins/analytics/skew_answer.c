@@ -102,8 +102,7 @@ skew_write_evidence(struct skew *s, const struct person *person, struct json *ou
 }
 
 static void
-skew_write_full(struct skew *s, const struct person *person, uint64_t samples, uint64_t sure,
-		struct json *out)
+skew_write_full(struct skew *s, const struct person *person, struct json *out)
 {
 	uint32_t n = skew_points(s, person);
 
@@ -117,9 +116,9 @@ skew_write_full(struct skew *s, const struct person *person, uint64_t samples, u
 	js_array_end(out);
 	skew_write_evidence(s, person, out);
 	js_kobject(out, "calibrationSummary");
-	js_kuint(out, "totalSamples", samples);
-	js_kuint(out, "calibratedSamples", sure);
-	js_kuint(out, "uncalibratedSamples", samples - sure);
+	js_kuint(out, "totalSamples", person->samples);
+	js_kuint(out, "calibratedSamples", person->sure);
+	js_kuint(out, "uncalibratedSamples", person->samples - person->sure);
 	js_object_end(out);
 }
 
@@ -129,15 +128,9 @@ skew_write(struct skew *s, uint32_t id, bool full, struct json *out)
 	const struct person *person = skew_person(s, id);
 	const struct clock_verdict *v = person != NULL ? &person->verdict : NULL;
 	const struct advert *newest;
-	uint64_t samples = 0, sure = 0;
 
 	if (person == NULL || skew_newest(person, &newest, 1) == 0)
 		return false;
-	for (const struct advert *a = person->newest; a != NULL; a = a->older) {
-		samples += a->count;
-		for (uint32_t i = 0; i < a->count; i++)
-			sure += skew_calibration(s, a->samples[i].observer)->is;
-	}
 	js_object(out);
 	js_kstr(out, "pubkey", frame_key(s->frame, id));
 	js_knum(out, "meanSkewSec", render_round(v->mean, 1));
@@ -146,16 +139,17 @@ skew_write(struct skew *s, uint32_t id, bool full, struct json *out)
 	js_knum(out, "recentMedianSkewSec", render_round(v->recent, 1));
 	js_knum(out, "driftPerDaySec", render_round(v->drift, 2));
 	js_kstr(out, "severity", clock_severity_text(v->severity));
-	js_kuint(out, "sampleCount", samples);
-	js_kbool(out, "calibrated", sure > 0);
+	js_kuint(out, "sampleCount", person->samples);
+	js_kbool(out, "calibrated", person->sure > 0);
 	js_kint(out, "lastAdvertTS", newest->claim);
 	js_kint(out, "lastObservedTS", newest->latest);
 	js_knum(out, "goodFraction", render_round(v->good, 2));
 	js_kuint(out, "recentBadSampleCount", v->bad);
-	skew_write_bad(s, person, out);
+	if (v->bad > 0)
+		skew_write_bad(s, person, out);
 	js_kuint(out, "recentSampleCount", v->considered);
 	if (full)
-		skew_write_full(s, person, samples, sure, out);
+		skew_write_full(s, person, out);
 	else {
 		const char *name = frame_name(s->frame, id), *role = frame_role(s->frame, id);
 

@@ -28,6 +28,7 @@ struct person {
 	struct advert *newest;
 	uint32_t count; /* adverts with samples */
 	bool stale;
+	uint64_t samples, sure; /* of all adverts; of calibrated observers */
 	struct clock_verdict verdict;
 };
 

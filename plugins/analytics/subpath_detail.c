@@ -153,11 +153,13 @@ detail_observers(struct json *j, const struct frame *f, const struct detail_coun
 	uint32_t at = 0;
 
 	while (bag_next(&c->bag, &at, &item)) {
-		const struct an_observer *o = &f->observers[item.key & 0xffff];
-		struct observer one = { o->name, o->id, item.n };
+		const struct an_observer *o;
+		struct observer one;
 
 		if (item.key >> 32 != DETAIL_OBSERVER)
 			continue;
+		o = &f->observers[item.key & 0xffff];
+		one = (struct observer){ o->name, o->id, item.n };
 		one.name = one.name == NULL || one.name[0] == '\0' ? o->id : one.name;
 		top_put(&top, &one);
 	}

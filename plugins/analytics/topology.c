@@ -278,14 +278,16 @@ topology_pairs(const struct topology_question *t)
 	n = entries_best(&entries, best, PAIRS);
 	js_karray(j, "topPairs");
 	for (uint32_t i = 0; i < n; i++) {
+		int a = best[i].token[0] > best[i].token[1], b = !a;
+
 		js_object(j);
-		render_ktoken(j, "hopA", best[i].token[0]);
-		render_ktoken(j, "hopB", best[i].token[1]);
+		render_ktoken(j, "hopA", best[i].token[a]);
+		render_ktoken(j, "hopB", best[i].token[b]);
 		js_kint(j, "count", best[i].count);
-		render_kname(j, "nameA", t->frame, best[i].id[0]);
-		render_kname(j, "nameB", t->frame, best[i].id[1]);
-		render_kpubkey(j, "pubkeyA", t->frame, best[i].id[0]);
-		render_kpubkey(j, "pubkeyB", t->frame, best[i].id[1]);
+		render_kname(j, "nameA", t->frame, best[i].id[a]);
+		render_kname(j, "nameB", t->frame, best[i].id[b]);
+		render_kpubkey(j, "pubkeyA", t->frame, best[i].id[a]);
+		render_kpubkey(j, "pubkeyB", t->frame, best[i].id[b]);
 		js_object_end(j);
 	}
 	js_array_end(j);

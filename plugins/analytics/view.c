@@ -245,6 +245,15 @@ frame_view(struct frame *f, const struct view_class *class, const struct an_quer
 }
 
 void
+frame_forget(struct frame *f, const struct view_class *class)
+{
+	for (uint32_t i = f->view_count; i-- > 0;) {
+		if (f->views[i]->class == class)
+			view_drop(f, i);
+	}
+}
+
+void
 views_free(struct frame *f)
 {
 	while (f->view_count > 0)

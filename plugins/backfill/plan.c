@@ -42,10 +42,13 @@ plan_find(struct plan *p, const char *name)
 	return NULL;
 }
 
-/* The list and the answers to steps come on different ways: a list may be older than an answer. */
+/* The list and the answers to steps come on different ways: a list may be older than an answer. Not
+ * what is pending: somebody wants it again, or the next step corrects it. */
 static bool
 item_is_older(const struct plan_item *item, const struct plan_item *had)
 {
+	if (strcmp(item->state, "pending") == 0)
+		return false;
 	return item->attempts < had->attempts ||
 	       (item->attempts == had->attempts && item->done < had->done);
 }

@@ -15,9 +15,10 @@
 #define INDEX_TIMEOUT_US (3600 * SECOND_US) /* one statement, as long as it takes */
 #define PAUSE_MAX_US (5 * SECOND_US)
 #define AGAIN_US 100000u /* until the bus is asked again whether it takes what it refused */
+#define HERE_US (3 * SECOND_US)
 #define FORWARDED 16u
 
-enum { TIMER_STEP, TIMER_TELL };
+enum { TIMER_STEP, TIMER_TELL, TIMER_HERE };
 
 struct forwarded { /* a call that storage answers */
 	uint64_t asked, call;
@@ -112,6 +113,21 @@ backfill_go(struct backfill *b)
 		h->timer(h, TIMER_STEP, wait_us, 0);
 }
 
+/* While there is work that nobody is to do now, storage hears that somebody will. */
+static void
+backfill_is_here(struct backfill *b)
+{
+	static const uint8_t empty[] = { 0x80 };
+	bool open = false;
+	uint64_t id;
+
+	for (uint32_t i = 0; i < b->plan.count && !open; i++)
+		open = strcmp(b->plan.items[i].kind, "backfill") == 0 &&
+		       strcmp(b->plan.items[i].state, "done") != 0;
+	if (open && b->asked[0] == '\0')
+		(void)b->host->call(b->host, "storage/step", empty, sizeof(empty), 0, &id);
+}
+
 /* A step is followed by a pause in proportion to it: long, if ingest wants the time, short, if
  * nobody else does. */
 static void
@@ -173,7 +189,7 @@ backfill_stepped(struct backfill *b, const mk_reply *reply)
 	mk_doc_fini(&doc);
 	if (over)
 		backfill_log(b, item);
-	backfill_tell(b, strcmp(before, item->state) != 0);
+	backfill_tell(b, reply->result != MK_OK || strcmp(before, item->state) != 0);
 }
 
 /* ------------------------------------------------------------------------ callbacks -- */
@@ -190,6 +206,14 @@ backfill_create(const mk_host *host, void **self)
 	mk_writer_init(&b->told, MK_BODY_DEFAULT);
 	*self = b;
 	return MK_OK;
+}
+
+static mk_result
+backfill_start(void *self)
+{
+	struct backfill *b = self;
+
+	return b->host->timer(b->host, TIMER_HERE, HERE_US, HERE_US);
 }
 
 static void
@@ -271,6 +295,8 @@ backfill_on_timer(void *self, uint32_t id)
 
 	if (id == TIMER_TELL)
 		backfill_tell(b, false);
+	else if (id == TIMER_HERE)
+		backfill_is_here(b);
 	else
 		backfill_go(b);
 }
@@ -340,6 +366,7 @@ MK_EXPORT const mk_plugin_desc mk_plugin_v1 = {
 	.methods = methods,
 	.options = options,
 	.create = backfill_create,
+	.start = backfill_start,
 	.on_msg = backfill_on_msg,
 	.on_call = backfill_on_call,
 	.on_reply = backfill_on_reply,

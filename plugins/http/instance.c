@@ -223,6 +223,36 @@ http_keep(struct http *h, struct event *e)
 		http_note_state(h, e);
 }
 
+/* Who has posted a packet wants to know its id. */
+static void
+http_tell_stored(struct http *h, const mk_msg *msg)
+{
+	const mk_val *items;
+	mk_writer w;
+	mk_doc doc;
+
+	mk_doc_init(&doc);
+	mk_writer_init(&w, 64);
+	if (mk_doc_open(&doc, msg->body, msg->body_len, NULL, NULL, 0) == MK_OK) {
+		items = mk_find(mk_doc_root(&doc), "items");
+		for (uint32_t i = 0; i < mk_count(items); i++) {
+			char hash[17], key[32];
+			int64_t id;
+
+			if (!mk_copy_str(mk_find(mk_at(items, i), "hash"), hash, sizeof(hash)) ||
+			    !mk_get_i64(mk_find(mk_at(items, i), "tx"), &id))
+				continue;
+			mk_writer_reset(&w);
+			mk_put_map(&w, 1);
+			mk_kv_i64(&w, "id", id);
+			(void)snprintf(key, sizeof(key), "packet/%s", hash);
+			httpd_tell(h->server, key, w.data, (uint32_t)w.len);
+		}
+	}
+	mk_writer_fini(&w);
+	mk_doc_fini(&doc);
+}
+
 void
 http_on_msg(struct http *h, const mk_msg *msg)
 {
@@ -231,6 +261,9 @@ http_on_msg(struct http *h, const mk_msg *msg)
 
 	flow_on_msg(&h->flow, msg);
 	read_on_msg(h->read, msg);
+	if (msg->body != NULL && strcmp(msg->topic, "packet/stored") == 0 &&
+	    httpd_is_waited(h->server))
+		http_tell_stored(h, msg);
 	if ((msg->flags & MK_MSG_GAP) != 0) {
 		/* Clients see it in the sequence; a value with lost deltas is marked. */
 		model_write(&h->model);
@@ -277,6 +310,7 @@ http_on_timer(struct http *h)
 
 	health_tick(h);
 	read_on_timer(h->read);
+	httpd_on_timer(h->server);
 	flow_on_timer(&h->flow);
 	httpd_get_stats(h->server, &s);
 	atomic_store(&h->rss_bytes, http_rss());

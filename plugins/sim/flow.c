@@ -38,6 +38,24 @@ flow_frame(const struct flow *f, const struct sent *t, uint8_t *raw, uint16_t *l
 				  .payload_len = f->len };
 
 	*len = (uint16_t)mc_compose_frame(&parts, raw);
+	for (uint32_t i = 0; i < t->wrong_count; i++)
+		raw[*len - f->len + t->wrong[i] / 8u] ^= (uint8_t)(1 << t->wrong[i] % 8);
+}
+
+/* A relay gets some bits wrong in what it sends on, in nine of ten cases near the end, as in what was
+ * seen in the air. */
+static void
+flow_spoil(struct sim *s, struct sent *t)
+{
+	uint32_t bits = s->flow.len * 8u, from = 0, count;
+
+	if (!dice_chance(&s->dice, s->o.spoiled) || bits == 0)
+		return;
+	if (dice_chance(&s->dice, 0.9))
+		from = bits - (bits + 9) / 10;
+	count = 1 + dice_below(&s->dice, WRONG_MAX / 2);
+	for (; count > 0 && t->wrong_count < WRONG_MAX; count--)
+		t->wrong[t->wrong_count++] = (uint16_t)(from + dice_below(&s->dice, bits - from));
 }
 
 static void
@@ -124,10 +142,14 @@ flow_hear(struct sim *s, uint32_t from, uint32_t to, uint64_t at_us, int32_t snr
 			next.path[next.hops++] = (uint8_t)snr4;
 		next.bytes = next.hops;
 	} else if (flow_is_flood(f)) {
-		if (to == f->to)
-			talk_arrived(s, &s->sent[from], to, at_us, snr4);
-		else
+		if (to == f->to) {
+			if (next.wrong_count == 0) /* else its MAC is wrong */
+				talk_arrived(s, &s->sent[from], to, at_us, snr4);
+		} else {
 			forwards = flow_floods(s, &s->nodes[to], &next);
+			if (forwards && s->o.spoiled > 0)
+				flow_spoil(s, &next);
+		}
 	} else if (next.done < f->way.hops) {
 		forwards = flow_is_next(s, to, next.done);
 		next.done = (uint8_t)(next.done + forwards);
@@ -165,7 +187,7 @@ flow_report(struct sim *s, const struct sim_event *like, uint32_t node, uint64_t
 		e->snr4 = snr4;
 		e->rssi = (int32_t)s->nodes[node].noise_dbm + snr4 / 4;
 		e->repeated = i > 0;
-		e->damaged = damaged;
+		e->damaged = damaged || like->damaged;
 		if (damaged)
 			e->raw[bit / 8] ^= (uint8_t)(1 << bit % 8);
 		sim_event_put(s, e);
@@ -215,6 +237,7 @@ flow_transmit(struct sim *s, uint32_t index)
 
 	flow_frame(f, &t, like.raw, &like.len);
 	flow_hash(f, t.hops, like.hash);
+	like.damaged = t.wrong_count > 0;
 	airtime_us = flow_airtime_us(s, like.len);
 	end_us = t.at_us + airtime_us;
 	truth_sent(s, index, like.hash, end_us);

@@ -119,11 +119,15 @@ struct flow {
 };
 
 /* One transmission of a flow. */
+#define WRONG_MAX 12
+
 struct sent {
 	uint64_t at_us;
 	uint32_t node, parent; /* parent: transmission that the node heard, or NOBODY */
 	uint8_t hops, bytes;   /* of the path in the frame */
 	uint8_t done;          /* hops of a direct route that are behind it */
+	uint8_t wrong_count;
+	uint16_t wrong[WRONG_MAX]; /* bits of the payload that relays spoiled */
 	uint8_t path[MC_PATH_MAX];
 };
 

@@ -29,6 +29,7 @@ static const char help[] =
     "  --scopes A,B         names of regions for scoped floods; \"\" for none "
     "(belgium,vlaanderen)\n"
     "  --damaged P          share of receptions with a wrong bit (0.002)\n"
+    "  --spoiled P          share of floods that a relay sends on with wrong bits (0)\n"
     "  --repeated P         share of receptions that arrives twice (0.01)\n"
     "  --forged P           share of packets that are forged adverts (0.005)\n"
     "  --distinct           every reception makes a new row: the last three are 0, phones too, "
@@ -168,6 +169,8 @@ take(struct meshsim_options *o, const char *name, char *v)
 		good = split(v, &scopes) && (s->scopes = scopes.at) != NULL;
 	else if (strcmp(name, "--damaged") == 0)
 		good = number(v, 0, 1, &s->damaged);
+	else if (strcmp(name, "--spoiled") == 0)
+		good = number(v, 0, 1, &s->spoiled);
 	else if (strcmp(name, "--repeated") == 0)
 		good = number(v, 0, 1, &s->repeated);
 	else if (strcmp(name, "--forged") == 0)
@@ -209,7 +212,7 @@ settle(struct meshsim_options *o, bool started)
 	if (o->pregenerate && o->count == 0)
 		return wrong("--pregenerate needs --count", "");
 	if (o->distinct) {
-		o->sim.damaged = o->sim.repeated = o->sim.forged = 0;
+		o->sim.damaged = o->sim.spoiled = o->sim.repeated = o->sim.forged = 0;
 		o->sim.phones = 0;
 	}
 	return sim_check(&o->sim, &err) == MK_OK ? 0 : wrong(err.text, "");

@@ -320,6 +320,7 @@ plugin_options(const mk_host *host, struct sim_options *o, const char **regions,
 	o->lat = host->opt_float(host, "latitude");
 	o->lon = host->opt_float(host, "longitude");
 	o->damaged = host->opt_float(host, "damaged");
+	o->spoiled = host->opt_float(host, "spoiled");
 	o->repeated = host->opt_float(host, "repeated");
 	o->forged = host->opt_float(host, "forged");
 	o->regions = plugin_list(host, "regions", regions);
@@ -416,6 +417,8 @@ static const mk_option options[] = {
 	  .type = MK_OPT_LIST, .min = 0, .max = 2, .dflt = "[belgium, vlaanderen]" },
 	{ .name = "damaged", .help = "share of receptions with a wrong bit",
 	  .type = MK_OPT_FLOAT, .min = 0, .max = 1, .dflt = "0.002" },
+	{ .name = "spoiled", .help = "share of floods that a relay sends on with wrong bits",
+	  .type = MK_OPT_FLOAT, .min = 0, .max = 1, .dflt = "0" },
 	{ .name = "repeated", .help = "share of receptions that arrives twice",
 	  .type = MK_OPT_FLOAT, .min = 0, .max = 1, .dflt = "0.01" },
 	{ .name = "forged", .help = "share of packets that are adverts with a wrong signature",

@@ -35,6 +35,7 @@ struct sim_options {
 	const char *const *regions; /* airport codes of the towns, in turn; NULL-terminated */
 	const char *const *scopes;  /* names of regions for scoped floods, at most two */
 	double damaged;             /* share of receptions with bit errors */
+	double spoiled;             /* share of floods that a relay sends on with bit errors */
 	double repeated;            /* share that arrives twice */
 	double forged;              /* share of originated packets */
 };

@@ -123,6 +123,8 @@ truth_sent(struct sim *s, uint32_t index, const uint8_t hash[8], uint64_t end_us
 	fprintf(s->truth,
 		"{\"is\":\"copy\",\"id\":%" PRIu64 ",\"at_us\":%" PRIu64 ",\"hash\":\"%s\"",
 		s->flow.number, end_us, mc_hex_lower(hash, 8, hex));
+	if (s->sent[index].wrong_count > 0)
+		fputs(",\"damaged\":true", s->truth);
 	truth_key(s, ",\"by\":", s->sent[index].node);
 	for (; s->sent[index].parent != NOBODY && count < 2 * MC_HOPS_MAX;
 	     index = s->sent[index].parent)

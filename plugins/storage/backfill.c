@@ -20,8 +20,8 @@
 
 #define TOTAL_COUNTED(table, condition)                                                    \
 	"WITH few AS (SELECT count(*) AS n FROM (SELECT 1 FROM " table " WHERE " condition \
-	" AND id <= ?1 LIMIT 50000)) "                                                     \
-	"SELECT CASE WHEN n < 50000 THEN n ELSE (SELECT ?1 - min(id) + 1 FROM " table      \
+	" AND id <= ?1 LIMIT 10000)) "                                                     \
+	"SELECT CASE WHEN n < 10000 THEN n ELSE (SELECT ?1 - min(id) + 1 FROM " table      \
 	") END FROM few"
 
 static bool

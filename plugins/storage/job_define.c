@@ -33,7 +33,7 @@
 #define NAME_MAX_BYTES 40u
 #define STATEMENT_US UINT64_C(200000)
 #define STEPS_BETWEEN 2000 /* of SQLite's machine, until the clock is looked at */
-#define TOTAL_COUNTED "50000"
+#define TOTAL_COUNTED "10000"
 
 enum { SQL_SELECT, SQL_STEP, SQL_VERIFY, SQL_UNTIL, SQL_TOTAL, SQL_COUNT };
 
@@ -87,7 +87,8 @@ on_access(void *arg, int action, const char *a, const char *b, const char *datab
 	case SQLITE_CREATE_TABLE:
 		return d->creates && is_own(d, a) ? SQLITE_OK : SQLITE_DENY;
 	case SQLITE_CREATE_INDEX:
-		return d->creates && is_own(d, a) && is_own(d, b) ? SQLITE_OK : SQLITE_DENY;
+		return d->creates && (is_own(d, a) || is_schema(a)) && is_own(d, b) ? SQLITE_OK
+										    : SQLITE_DENY;
 	case SQLITE_REINDEX:
 		return d->creates ? SQLITE_OK : SQLITE_DENY;
 	default:
@@ -272,7 +273,8 @@ define_read(struct job_defined *d, const char *owner, const mk_val *what, mk_err
 
 	if (!mk_copy_str(mk_find(what, "name"), name, sizeof(name)) || !is_name(name) ||
 	    !mk_copy_str(mk_find(what, "table"), d->table, sizeof(d->table)) ||
-	    !mk_copy_str(mk_find(what, "step"), d->text[SQL_STEP], SQL_MAX))
+	    !mk_copy_str(mk_find(what, "step"), d->text[SQL_STEP], SQL_MAX) ||
+	    d->text[SQL_STEP][0] == '\0')
 		return mk_err_set(err, MK_EINVAL,
 				  "name (of a-z 0-9 _ -, at most %u), table and step are needed",
 				  NAME_MAX_BYTES);

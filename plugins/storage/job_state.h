@@ -23,7 +23,7 @@ struct job {
 	int64_t cursor, until, done, total, skipped, attempts;
 	int64_t run_done; /* since started_us */
 	uint32_t rows;    /* of a step */
-	uint64_t started_us, due_us, told_us, asked_us, held_us;
+	uint64_t started_us, stepped_us, due_us, told_us, asked_us, held_us;
 	char error[sizeof(((mk_err *)NULL)->text)];
 };
 

@@ -242,7 +242,7 @@ job_step(struct jobs *jobs, struct job *job, uint64_t hold_us, uint64_t *held_us
 		db_rollback(jobs->db);
 		*job = before;
 	}
-	end_us = jobs_now(jobs);
+	end_us = job->stepped_us = jobs_now(jobs);
 	*held_us = end_us > now_us ? end_us - now_us : 0;
 	step_fit(job, c.done, hold_us, *held_us);
 	job->held_us = *held_us > job->held_us ? *held_us : job->held_us;

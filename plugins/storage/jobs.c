@@ -71,8 +71,6 @@ job_waits(const struct jobs *jobs, const struct job *job)
 static void
 job_describe(const struct jobs *jobs, const struct job *job, struct job_progress *p)
 {
-	uint64_t now_us = jobs_now(jobs);
-
 	*p = (struct job_progress){
 		.name = job->def->name,
 		.table = job->def->table == NULL ? "" : job->def->table,
@@ -90,8 +88,8 @@ job_describe(const struct jobs *jobs, const struct job *job, struct job_progress
 		.waits = job_waits(jobs, job),
 		.error = job->error,
 	};
-	if (now_us > job->started_us)
-		p->rate = (double)job->run_done * 1e6 / (double)(now_us - job->started_us);
+	if (job->stepped_us > job->started_us)
+		p->rate = (double)job->run_done * 1e6 / (double)(job->stepped_us - job->started_us);
 	if (job->state == JOB_RUNNING && p->rate > 0 && job->total >= job->done)
 		p->eta_s = (int64_t)((double)(job->total - job->done) / p->rate + 0.5);
 }
@@ -264,6 +262,10 @@ job_failed(struct jobs *jobs, struct job *job, const mk_err *err)
 	bool again = db_class(err->code) == DB_RETRY;
 
 	(void)snprintf(job->error, sizeof(job->error), "%s", err->text);
+	/* A statement in it may have been cut within a character, which the bus would refuse. */
+	for (char *s = job->error; *s != '\0' && !mk_utf8_valid(job->error, strlen(job->error));
+	     s++)
+		*s = (unsigned char)*s >= 0x80 ? '?' : *s;
 	job->silent = false;
 	if (!again) {
 		job->state = JOB_FAILED;

@@ -142,15 +142,16 @@ service_run_jobs(struct service *s)
 static void
 service_answer(struct service *s, uint64_t id, const mk_err *err, const mk_writer *w)
 {
-	bool good = err->code == MK_OK;
-	mk_result rc = good && w != NULL ? mk_writer_end(w) : MK_OK;
+	static const uint8_t empty[] = { 0x80 };
+	mk_result rc = err->code == MK_OK && w != NULL ? mk_writer_end(w) : err->code;
+	const char *text = err->code != MK_OK ? err->text : rc != MK_OK ? mk_result_text(rc) : "";
 
-	if (good && rc == MK_OK && w != NULL)
+	if (rc != MK_OK)
+		(void)s->host->reply(s->host, id, rc, text, NULL, 0);
+	else if (w != NULL)
 		(void)s->host->reply(s->host, id, MK_OK, "", w->data, (uint32_t)w->len);
-	else if (good)
-		(void)s->host->reply(s->host, id, rc, mk_result_text(rc), NULL, 0);
 	else
-		(void)s->host->reply(s->host, id, err->code, err->text, NULL, 0);
+		(void)s->host->reply(s->host, id, MK_OK, "", empty, sizeof(empty));
 }
 
 void
@@ -185,6 +186,7 @@ service_step(struct service *s)
 		mk_kv_bool(w, "busy", s->messages != s->step_messages);
 	}
 	s->step_messages = s->messages;
+	s->step_us = s->host->now_us(s->host);
 	service_answer(s, s->step.id, &err, w);
 	service_tell_changes(s);
 }
@@ -198,8 +200,10 @@ service_ask_step(struct service *s, const mk_call *call, const mk_val *body)
 	s->step_us = s->host->now_us(s->host);
 	if (step->open) {
 		(void)mk_err_set(&err, MK_EAGAIN, "a step is asked for already");
+	} else if (mk_find(body, "name") == NULL) {
+		; /* whoever asks is there, but does not want one now */
 	} else if (!mk_copy_str(mk_find(body, "name"), step->name, sizeof(step->name))) {
-		(void)mk_err_set(&err, MK_EINVAL, "name is needed");
+		(void)mk_err_set(&err, MK_EINVAL, "name is a string of less than 80 bytes");
 	} else {
 		step->hold_us = JOBS_HOLD_US;
 		(void)mk_get_u64(mk_find(body, "hold_us"), &step->hold_us);
@@ -247,7 +251,6 @@ service_change_jobs(struct service *s, const mk_call *call, const mk_val *body)
 {
 	char name[80] = "", what[16] = "";
 	mk_err err = { .text = "" };
-	mk_writer w;
 
 	if (batch_is_open(&s->batch) && service_takes(s))
 		service_commit(s, false);
@@ -265,10 +268,7 @@ service_change_jobs(struct service *s, const mk_call *call, const mk_val *body)
 	} else {
 		err.code = jobs_define(s->jobs, call->caller, body, &err);
 	}
-	mk_writer_init(&w, 16);
-	mk_put_map(&w, 0);
-	service_answer(s, call->id, &err, &w);
-	mk_writer_fini(&w);
+	service_answer(s, call->id, &err, NULL);
 	service_tell_jobs(s);
 	service_tell_changes(s);
 }

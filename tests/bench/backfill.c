@@ -130,11 +130,14 @@ static struct reader {
 	struct times idle[3], during[3];
 } reader;
 
+static const char of_observer[] =
+    "SELECT id, timestamp FROM observations WHERE observer_idx = 1 + ?1 % 100 "
+    "ORDER BY id DESC LIMIT 100";
+
 static const char *const questions[] = {
 	"SELECT id, hash, last_seen FROM transmissions ORDER BY first_seen DESC LIMIT 50",
 	"SELECT snr, rssi, path_json FROM observations WHERE transmission_id = ?1",
-	"SELECT id, timestamp FROM observations WHERE observer_idx = 1 + ?1 % 100 "
-	"ORDER BY id DESC LIMIT 100",
+	of_observer,
 };
 
 static void *

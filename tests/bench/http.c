@@ -43,7 +43,6 @@ extern char **environ;
 #define WARM_US 200000u
 #define RUNS 2
 #define SAMPLES (1u << 20)
-#define PORT 18474
 #define HEAD_MAX 4096u
 
 struct line { /* one connection */
@@ -67,6 +66,8 @@ struct client {
 	bool failed;
 };
 
+static in_port_t port; /* of the daemon, in the order of the net */
+
 static uint64_t
 bench_now_us(void)
 {
@@ -80,7 +81,7 @@ static int
 bench_connect(void)
 {
 	struct sockaddr_in to = { .sin_family = AF_INET,
-				  .sin_port = htons(PORT),
+				  .sin_port = port,
 				  .sin_addr = { htonl(INADDR_LOOPBACK) } };
 	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), yes = 1;
 
@@ -245,6 +246,21 @@ bench_run(const char *path, const char *more, struct figures *f, pid_t pid)
 
 /* ------------------------------------------------------------------ daemon -- */
 
+/* One that nobody has. */
+static bool
+bench_port(void)
+{
+	struct sockaddr_in at = { .sin_family = AF_INET, .sin_addr = { htonl(INADDR_LOOPBACK) } };
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	socklen_t len = sizeof(at);
+	bool good = fd != -1 && bind(fd, (const struct sockaddr *)&at, sizeof(at)) == 0 &&
+		    getsockname(fd, (struct sockaddr *)&at, &len) == 0;
+
+	port = at.sin_port;
+	close(fd);
+	return good;
+}
+
 struct daemon {
 	char dir[32];
 	pid_t pid;
@@ -317,15 +333,16 @@ bench_config(const char *file, const char *dir, bool live)
 
 	if (f == NULL)
 		return false;
-	(void)fprintf(
-	    f,
-	    "meshkern: 1\ndata_dir: %s\nlog: { level: warn }\nplugins:\n"
-	    "  storage: { config: { database: %s/meshkern.db } }\n"
-	    "  decode: {}\n  neighbors: {}\n  mbcap: {}\n  analytics: {}\n%s"
-	    "  http: { config: { listen: \"127.0.0.1:%d\", budget: { per_second: 1000000, "
-	    "burst: 1000000 } } }\n",
-	    dir, dir,
-	    live ? "  sim: { config: { nodes: 2000, observers: 150, rate: 5000 } }\n" : "", PORT);
+	(void)
+	    fprintf(f,
+		    "meshkern: 1\ndata_dir: %s\nlog: { level: warn }\nplugins:\n"
+		    "  storage: { config: { database: %s/meshkern.db } }\n"
+		    "  decode: {}\n  neighbors: {}\n  mbcap: {}\n  analytics: {}\n%s"
+		    "  http: { config: { listen: \"127.0.0.1:%d\", budget: { per_second: 1000000, "
+		    "burst: 1000000 } } }\n",
+		    dir, dir,
+		    live ? "  sim: { config: { nodes: 2000, observers: 150, rate: 5000 } }\n" : "",
+		    ntohs(port));
 	return fclose(f) == 0;
 }
 
@@ -340,7 +357,7 @@ bench_start(struct daemon *d, bool live)
 	build = build == NULL ? "build" : build;
 	(void)snprintf(program, sizeof(program), "%s/bin/meshkernd", build);
 	(void)snprintf(file, sizeof(file), "%s/meshkern.yaml", d->dir);
-	if (!bench_database(d->dir, build) || !bench_config(file, d->dir, live))
+	if (!bench_port() || !bench_database(d->dir, build) || !bench_config(file, d->dir, live))
 		return false;
 	began_us = bench_now_us();
 	if (posix_spawn(&d->pid, program, NULL, NULL, argv, environ) != 0)

@@ -55,7 +55,7 @@ export class Daemon {
 		const config = {
 			meshkern: 1,
 			plugins: {
-				...(sim ? { sim: { isolation: "process", config: { nodes: 40, observers: 8, seed: 1, rate: 60, ...sim } } } : {}),
+				...(sim ? { sim: { isolation: "process", config: { nodes: 40, observers: 8, seed: 1, rate: 200, ...sim } } } : {}),
 				decode: { config: { hash_channels: ["#test", "#bot", "#chat"] } },
 				storage: {}, neighbors: {}, mbcap: {},
 				http: {
@@ -101,9 +101,9 @@ export class Daemon {
 		return answer.json();
 	}
 
-	async post(address, body = {}) {
+	async post(address, body) {
 		const answer = await fetch(this.base + address, {
-			method: "POST", headers: { "X-API-Key": KEY, "Content-Type": "application/json" }, body: JSON.stringify(body),
+			method: "POST", headers: { "X-API-Key": KEY, ...(body ? { "Content-Type": "application/json" } : {}) }, ...(body ? { body: JSON.stringify(body) } : {}),
 		});
 		if (!answer.ok) throw new Error(`${address}: ${answer.status} ${await answer.text()}`);
 		return answer.json();
@@ -149,9 +149,17 @@ export async function open(address, options = {}) {
 /** Violations that axe finds, in words; serious and critical ones only. */
 export async function axe(page, options = {}) {
 	if (!(await page.evaluate("typeof axe === 'object'"))) await page.evaluate(axeSource);
-	const { violations } = await page.evaluate((o) => axe.run(document, o), options);
+	const { violations } = await page.evaluate((o) => axe.run(document, { resultTypes: ["violations"], preload: false, ...o }), options);
 	return violations.filter((v) => ["serious", "critical"].includes(v.impact))
 		.map((v) => `${v.id}: ${v.help}: ${v.nodes.slice(0, 3).map((n) => n.html.slice(0, 160)).join(" | ")}`);
+}
+
+/** Another address without loading the program again. */
+export async function visit(page, address) {
+	await page.evaluate((to) => {
+		history.pushState(null, "", to);
+		dispatchEvent(new PopStateEvent("popstate"));
+	}, address);
 }
 
 const tests = [];

@@ -10,7 +10,8 @@ import unittest
 
 import daemon
 
-PLUGINS = ("mqtt", "decode", "storage", "neighbors", "mbcap", "http")
+PLUGINS = ("mqtt", "decode", "storage", "backfill", "neighbors", "mbcap", "analytics",
+           "http")
 
 FULL = {
     "_comment": "everything that has a meaning here, and some that has not",

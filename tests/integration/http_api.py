@@ -178,7 +178,7 @@ class Configured(unittest.TestCase):
         with served() as d:
             self.assertNotIn("access-control-allow-origin",
                              ask(d.port, "/", headers={"Origin": "https://a"}).headers)
-            config = {"listen": ["127.0.0.1:0"], "api_key": KEY, "cors": ["*"]}
+            config = {"listen": ["127.0.0.1:0"], "api_key": KEY, "web": "none", "cors": ["*"]}
             d.configure({"http": {"config": config}})
             d.ask("reload")
             wait_for("the new origin", lambda: ask(d.port, "/", headers={"Origin": "https://a"})

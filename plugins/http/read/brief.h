@@ -22,4 +22,8 @@ struct read_brief {
 /* Packet number `i`; false: it is not in memory. */
 bool read_brief(const struct read *r, uint32_t i, struct read_brief *out);
 
+/* Which packets in memory were heard in one of `regions`, as bits from read_packet_begin() on. NULL:
+ * out of memory. To be freed. */
+uint64_t *read_heard_in(const struct read *r, const char *regions);
+
 #endif

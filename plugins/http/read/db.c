@@ -210,3 +210,33 @@ db_load_people(struct read *r, struct dbc *c, mk_err *err)
 	model_write_end(r->config.model, MODEL_NODES | MODEL_OBSERVERS | MODEL_WARM);
 	return rc;
 }
+
+mk_result
+db_totals(struct read *r, int64_t from, int64_t to, uint64_t *there, uint64_t *txs, uint64_t *obs)
+{
+	mk_err err;
+	struct dbc *c = db_take(r, &err);
+	sqlite3_stmt *s = NULL;
+	int rc;
+
+	if (c == NULL)
+		return MK_EUNAVAIL;
+	rc = sqlite3_prepare_v2(c->db,
+				"SELECT (SELECT count(*) FROM transmissions WHERE id BETWEEN ?1 AND"
+				" ?2), (SELECT count(*) FROM transmissions), (SELECT count(*) FROM"
+				" observations)",
+				-1, &s, NULL);
+	if (rc == SQLITE_OK) {
+		(void)sqlite3_bind_int64(s, 1, from);
+		(void)sqlite3_bind_int64(s, 2, to);
+		rc = sqlite3_step(s);
+	}
+	if (rc == SQLITE_ROW) {
+		*there = (uint64_t)sqlite3_column_int64(s, 0);
+		*txs = (uint64_t)sqlite3_column_int64(s, 1);
+		*obs = (uint64_t)sqlite3_column_int64(s, 2);
+	}
+	sqlite3_finalize(s);
+	db_give(r, c);
+	return rc == SQLITE_ROW ? MK_OK : MK_EUNAVAIL;
+}

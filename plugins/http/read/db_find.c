@@ -249,9 +249,10 @@ db_latest(struct read *r, struct read_scratch *scratch, const struct db_search *
 	*count = 0;
 	if (rc == MK_OK)
 		s = db_prepare(scratch->db, r, q,
-			       "SELECT t.id, CASE WHEN t.last_seen <> 0 THEN t.last_seen ELSE"
-			       " COALESCE((SELECT max(o.timestamp) FROM observations o WHERE"
-			       " o.transmission_id = t.id), unixepoch(t.first_seen)) END AS latest",
+			       "SELECT t.id, max(COALESCE(unixepoch(t.first_seen), 0), CASE WHEN"
+			       " t.last_seen <> 0 THEN t.last_seen ELSE COALESCE((SELECT"
+			       " max(o.timestamp) FROM observations o WHERE o.transmission_id ="
+			       " t.id), 0) END) AS latest",
 			       " ORDER BY latest DESC, t.id DESC LIMIT ?1");
 	if (s != NULL)
 		step = sqlite3_bind_int64(s, 1, cap);

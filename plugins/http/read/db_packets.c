@@ -128,16 +128,15 @@ static void
 db_read_resolved(struct db_obs *o, const char *json, size_t len, const struct db_names *names)
 {
 	const char *p = json, *end = json + len, *key;
-	uint32_t count = 0, known = 0;
+	uint32_t count = 0;
 	size_t n;
 
 	while ((key = db_item(&p, end, &n)) != NULL && count < o->o.count) {
 		bool is_key = key > json && key[-1] == '"';
 
-		o->nodes[count] = is_key ? names->node(names->arg, key, n) : READ_NONE;
-		known += o->nodes[count++] != READ_NONE;
+		o->nodes[count++] = is_key ? names->node(names->arg, key, n) : READ_NONE;
 	}
-	if (count == o->o.count && known > 0)
+	if (count == o->o.count)
 		o->o.resolved = o->nodes;
 }
 
@@ -230,8 +229,10 @@ db_keep_obs(struct unpacked *u, const struct db_obs *d, uint32_t n, uint32_t *ho
 			   sizeof(*u->nodes)))
 		return false;
 	u->obs[n] = d->o;
-	memcpy(u->hops + *hops, d->hops, bytes);
-	memcpy(u->nodes + *nodes, d->nodes, d->o.count * sizeof(*u->nodes));
+	if (bytes > 0) {
+		memcpy(u->hops + *hops, d->hops, bytes);
+		memcpy(u->nodes + *nodes, d->nodes, d->o.count * sizeof(*u->nodes));
+	}
 	*hops += bytes;
 	*nodes += d->o.count;
 	return true;

@@ -383,7 +383,9 @@ latest_memory(struct read *r, const struct read_filter *f, struct best *b, uint6
 		if (!find_matches(&q, i))
 			continue;
 		++*total;
-		best_add(b, (struct latest){ t->obs_count > 0 ? t->latest : t->first_s, t->id });
+		best_add(b, (struct latest){
+				t->obs_count > 0 && t->latest > t->first_s ? t->latest : t->first_s,
+				t->id });
 	}
 	find_end(&q);
 	return rc;

@@ -46,11 +46,11 @@ struct tx { /* a packet in memory; the rest of it is in `bytes` */
 	uint32_t oldest, latest;   /* of the observations, Unix seconds */
 	uint32_t obs_count, shown;
 	uint32_t from;
-	uint32_t shown_observer; /* what the one that is displayed says */
+	uint32_t shown_observer;     /* what the one that is displayed says */
 	float shown_snr, shown_rssi; /* NaN: nothing */
-	uint32_t last_hop;	 /* of that one: bytes << 24 | value; 0: none */
+	uint32_t last_hop;           /* of that one: bytes << 24 | value; 0: none */
 	int16_t best_snr, best_rssi; /* of all: hundredths of a dB, dBm; INT16_MIN: none */
-	uint16_t observers;	 /* that are different */
+	uint16_t observers;          /* that are different */
 	uint8_t shown_hops, shown_size;
 	int8_t type, route;
 	bool odd_hash;
@@ -154,7 +154,7 @@ struct read {
 	uint32_t observer_row_cap;
 
 	struct store store;
-	bool ready; /* the database can be read, and nodes and observers were */
+	_Atomic bool ready; /* the database can be read, and nodes and observers were */
 	bool warm, complete;
 	char database[4096];
 	_Atomic uint64_t storage_epoch; /* grows whenever the database is another one */
@@ -163,7 +163,9 @@ struct read {
 	uint64_t dropped, gaps, failures, refused;
 	uint64_t epoch_told;            /* by storage/state */
 	uint64_t graph_serial, graph_n; /* of the last snapshot/neighbors */
-	bool jobs_running;              /* that change packets */
+	bool jobs_told;                 /* of jobs that change or delete packets: rows */
+	uint64_t jobs_done, jobs_deleted;
+	bool refill; /* begin from nothing as soon as the loader has ended */
 	_Atomic bool stopping;
 	mk_doc doc;
 
@@ -254,6 +256,9 @@ struct latest {
 mk_result db_latest(struct read *r, struct read_scratch *s, const struct db_search *q,
 		    struct latest *out, uint32_t cap, uint32_t *count, mk_err *err);
 mk_result db_find(struct read *r, struct read_scratch *s, struct db_search *q, mk_err *err);
+/* Transmissions with ids from `from` to `to`, and everything there is. */
+mk_result db_totals(struct read *r, int64_t from, int64_t to, uint64_t *there, uint64_t *txs,
+		    uint64_t *obs);
 mk_result db_recent(struct read *r, struct recent *t, mk_err *err);
 
 /* load.c: on the plugin's thread */

@@ -2,6 +2,8 @@
  *
  * Messages, on the plugin's thread.
  */
+#define _GNU_SOURCE
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -313,15 +315,21 @@ live_item(struct read *r, const mk_val *item)
 static void
 live_stored(struct read *r, const mk_val *items)
 {
+	bool evicted;
+
 	model_write(r->config.model);
 	for (uint32_t i = 0; i < mk_count(items); i++)
 		live_item(r, mk_at(items, i));
-	if (r->store.bytes > r->config.max_bytes) {
+	evicted = r->store.bytes > r->config.max_bytes;
+	if (evicted) {
 		store_evict(&r->store, r->config.max_bytes);
 		r->complete = false;
 	}
 	nodes_settle(r);
 	model_write_end(r->config.model, MODEL_PACKETS);
+	/* The thread that filled the model had a heap of its own, to which this goes back. */
+	if (evicted)
+		(void)malloc_trim(0);
 }
 
 /* -------------------------------------------------------------- snapshots -- */
@@ -517,29 +525,83 @@ live_state(struct read *r, const mk_val *body)
 	load_start(r);
 }
 
-/* A job that has changed rows of packets tells nobody which. */
+/* Packets from the beginning; who there is stays. Answers come from the database meanwhile. */
+static void
+live_refill(struct read *r)
+{
+	r->refill = atomic_load(&r->load) != NULL; /* then when that one has ended */
+	if (r->refill)
+		return;
+	model_write(r->config.model);
+	r->warm = r->complete = false;
+	r->newest_obs = r->newest_tx = INT64_MIN;
+	store_clear(&r->store);
+	model_write_end(r->config.model, MODEL_PACKETS | MODEL_WARM);
+	load_start(r);
+}
+
+/* What retention deleted may have been in memory. */
+static void
+live_expire(struct read *r)
+{
+	uint64_t there = 0, txs = 0, obs = 0;
+	int64_t from = INT64_MIN;
+	uint32_t count;
+	bool warm;
+
+	model_read(r->config.model);
+	warm = r->warm;
+	count = r->store.count;
+	if (count > 0)
+		from = r->store.txs[0].id;
+	model_read_end(r->config.model);
+	if (!warm || db_totals(r, from, r->newest_tx, &there, &txs, &obs) != MK_OK)
+		return;
+	if (there != count) {
+		live_refill(r);
+		return;
+	}
+	model_write(r->config.model);
+	r->tx_total = txs;
+	r->obs_total = obs;
+	model_write_end(r->config.model, MODEL_PACKETS);
+}
+
+/* Jobs tell only how many rows they have changed, and of packets nobody tells which. */
 static void
 live_jobs(struct read *r, const mk_val *items)
 {
-	static const char *const quiet[] = { "retention", "vacuum", "prune", "optimize",
-					     "last_seen" };
+	static const char *const jobs[] = { "null_hash",        "from_pubkey", "channel_hash",
+					    "rehash",           "path_json",   "resolved_path",
+					    "retention_packets" };
+	uint64_t done = 0, deleted = 0;
 	bool running = false;
 
 	for (uint32_t i = 0; i < mk_count(items); i++) {
+		const mk_val *item = mk_at(items, i);
 		char name[64] = "", state[16] = "";
-		bool counts = true;
+		int64_t rows = 0;
+		size_t k = 0;
 
-		mk_copy_str(mk_find(mk_at(items, i), "name"), name, sizeof(name));
-		mk_copy_str(mk_find(mk_at(items, i), "state"), state, sizeof(state));
-		for (size_t k = 0; k < sizeof(quiet) / sizeof(quiet[0]); k++)
-			counts = counts && strstr(name, quiet[k]) == NULL;
-		running |= counts && strcmp(state, "running") == 0;
+		mk_copy_str(mk_find(item, "name"), name, sizeof(name));
+		mk_copy_str(mk_find(item, "state"), state, sizeof(state));
+		mk_get_i64(mk_find(item, "done"), &rows);
+		while (k < sizeof(jobs) / sizeof(jobs[0]) && strstr(name, jobs[k]) == NULL)
+			k++;
+		if (k == sizeof(jobs) / sizeof(jobs[0]))
+			continue;
+		running |= strcmp(state, "running") == 0;
+		*(strcmp(name, "retention_packets") == 0 ? &deleted : &done) += (uint64_t)rows;
 	}
-	if (r->jobs_running && !running && r->ready) {
-		live_reset(r);
-		r->again = true;
-	}
-	r->jobs_running = running;
+	if (running)
+		return;
+	if (r->jobs_told && done != r->jobs_done)
+		live_refill(r);
+	else if (r->jobs_told && deleted != r->jobs_deleted)
+		live_expire(r);
+	r->jobs_told = true;
+	r->jobs_done = done;
+	r->jobs_deleted = deleted;
 }
 
 /* --------------------------------------------------------------- messages -- */
@@ -618,7 +680,11 @@ read_on_timer(struct read *r)
 	model_read(r->config.model);
 	wanted = !r->warm || r->again;
 	model_read_end(r->config.model);
-	if (wanted && atomic_load(&r->load) == NULL && r->database[0] != '\0')
+	if (atomic_load(&r->load) != NULL || r->database[0] == '\0')
+		return;
+	if (r->refill)
+		live_refill(r);
+	else if (wanted)
 		load_start(r);
 }
 

@@ -353,7 +353,7 @@ unpack_hops(struct cursor *c, const struct read_obs *o, bool resolved, const str
 		uint64_t head = node < heads->count ? heads->at[node] : 0;
 
 		for (uint32_t k = 0; hops != NULL && k < o->hop_size; k++)
-			*hops++ = code < 2 ? c->p[k] : (uint8_t)(head >> (56 - 8 * k));
+			*hops++ = (uint8_t)(code < 2 ? c->p[k] : head >> (56 - 8 * k));
 		if (code < 2)
 			c->p += o->hop_size;
 		if (code == 1)

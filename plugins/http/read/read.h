@@ -195,7 +195,7 @@ mk_result read_packets(struct read *r, struct read_scratch *s, const struct read
 		       bool oldest, uint64_t offset, uint64_t limit,
 		       bool (*fn)(void *arg, const struct read_packet *p), void *arg,
 		       uint64_t *total, mk_err *err);
-/* The same in the order of the newest observation (else first_seen), newest first. */
+/* The same in the order of the newest observation (first_seen, if that is later), newest first. */
 mk_result read_packets_latest(struct read *r, struct read_scratch *s, const struct read_filter *f,
 			      uint64_t offset, uint64_t limit,
 			      bool (*fn)(void *arg, const struct read_packet *p), void *arg,

@@ -57,13 +57,21 @@ list_drop(struct list *l, uint32_t begin, uint64_t *bytes)
 
 	while (gone < l->count && l->at[gone] < begin)
 		gone++;
+	if (gone == 0)
+		return;
 	l->count -= gone;
 	memmove(l->at, l->at + gone, l->count * sizeof(*l->at));
-	if (l->count > 0)
-		return;
-	*bytes -= l->cap * sizeof(*l->at);
-	free(l->at);
-	*l = (struct list){ 0 };
+	if (l->count == 0) {
+		*bytes -= l->cap * sizeof(*l->at);
+		free(l->at);
+		*l = (struct list){ 0 };
+	} else if (l->cap / 2 > l->count) {
+		uint32_t *at = realloc(l->at, l->count * sizeof(*at));
+
+		*bytes -= at == NULL ? 0 : (l->cap - l->count) * sizeof(*at);
+		l->cap = at == NULL ? l->cap : l->count;
+		l->at = at == NULL ? l->at : at;
+	}
 }
 
 static struct list *
@@ -329,6 +337,24 @@ store_clear(struct store *s)
 	*s = (struct store){ .begin = s->begin + s->count, .evicted = s->evicted };
 }
 
+/* What was room for those that are gone. */
+static void
+store_shrink(struct store *s)
+{
+	uint32_t cap = s->count + s->count / 8 + 16, slots = s->slot_count;
+	struct tx *txs;
+
+	while (slots > 4096 && slots / 8 > s->count)
+		slots /= 2;
+	(void)store_reindex(s, slots);
+	txs = s->cap > cap + cap / 4 ? realloc(s->txs, cap * sizeof(*txs)) : NULL;
+	if (txs == NULL)
+		return;
+	s->bytes -= (s->cap - cap) * sizeof(*txs);
+	s->txs = txs;
+	s->cap = cap;
+}
+
 void
 store_evict(struct store *s, uint64_t max_bytes)
 {
@@ -344,7 +370,7 @@ store_evict(struct store *s, uint64_t max_bytes)
 		s->begin += n;
 		s->count -= n;
 		memmove(s->txs, s->txs + n, s->count * sizeof(*s->txs));
-		(void)store_reindex(s, s->slot_count);
+		store_shrink(s);
 		for (uint32_t i = 0; i < s->node_cap; i++)
 			list_drop(&s->by_node[i], s->begin, &s->bytes);
 		for (uint32_t i = 0; i < s->observer_cap; i++)

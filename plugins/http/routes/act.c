@@ -12,8 +12,10 @@
 
 #define DECODE_US 5000000u
 #define CONTROL_US 60000000u
-#define RAW_MAX 512u /* bytes; a packet has at most 255 */
+#define STORE_US 5000000u /* how long a packet may take to its place in the database */
+#define RAW_MAX 512u      /* bytes; a packet has at most 255 */
 #define TEXT_FIELD 256u
+#define HASH_DIGITS 16u
 
 struct act_packet {
 	uint8_t raw[RAW_MAX];
@@ -92,19 +94,25 @@ act_ask_decode(struct request *rq, request_reply *fn)
 	json_decref(p.body);
 }
 
-/* "decoded": {header, path, payload} of what the decoder said. */
+/* header, path and payload of what the decoder said. */
 static void
-act_decoded(struct json *out, const mk_val *reply)
+act_fields(struct json *out, const mk_val *reply)
 {
 	const char *json = "";
 	size_t len = 0;
 
-	js_kobject(out, "decoded");
 	js_kval(out, "header", reply, "header");
 	js_kval(out, "path", reply, "path");
 	mk_get_str(mk_find(reply, "json"), &json, &len);
 	js_key(out, "payload");
 	js_embed(out, json, len);
+}
+
+static void
+act_decoded(struct json *out, const mk_val *reply)
+{
+	js_kobject(out, "decoded");
+	act_fields(out, reply);
 	js_object_end(out);
 }
 
@@ -187,44 +195,74 @@ packets_texts_are_good(const json_t *body)
 	return true;
 }
 
+/* The packet is in the database, or that takes long: then there is no id yet. */
 static void
-packets_publish(struct request *rq, const struct act_packet *p)
+packets_stored(struct request *rq, mk_result result, const char *error, const mk_val *body,
+	       struct json *out)
 {
-	const mk_host *host = request_host(rq);
-	mk_result rc;
+	const char *kept = request_kept(rq); /* the hash, and what was decoded */
+	char hash[HASH_DIGITS + 1] = "";
+
+	if (result != MK_OK && result != MK_ETIMEDOUT) {
+		if (result == MK_EFULL || result == MK_EAGAIN)
+			request_fail(rq, 503, "busy, try again");
+		else
+			request_fail_call(rq, result, error);
+		return;
+	}
+	request_set_status(rq, result == MK_OK ? 200 : 202);
+	js_object(out);
+	js_kbool(out, "accepted", true);
+	js_kval(out, "id", body, "id");
+	if (kept == NULL || strlen(kept) < HASH_DIGITS) {
+		request_fail(rq, 500, "out of memory");
+		return;
+	}
+	memcpy(hash, kept, HASH_DIGITS);
+	js_kstr(out, "hash", hash);
+	js_key(out, "decoded");
+	js_embed(out, kept + HASH_DIGITS, strlen(kept) - HASH_DIGITS);
+	js_object_end(out);
+}
+
+static void
+packets_publish(struct request *rq, const struct act_packet *p, const char *hash)
+{
+	char key[64];
 	mk_writer w;
 
+	(void)snprintf(key, sizeof(key), "packet/%s", hash);
 	mk_writer_init(&w, 0);
-	packets_write(&w, host, p);
-	rc = mk_writer_end(&w);
-	if (rc == MK_OK)
-		rc = host->publish(host, "rx/raw", w.data, (uint32_t)w.len, 0);
+	packets_write(&w, request_host(rq), p);
+	request_publish(rq, "rx/raw", &w, key, STORE_US, packets_stored);
 	mk_writer_fini(&w);
-	if (rc == MK_EFULL || rc == MK_EAGAIN)
-		request_fail(rq, 503, "busy, try again");
-	else if (rc != MK_OK)
-		request_fail(rq, 500, "the packet could not be published");
 }
 
 static void
 packets_reply(struct request *rq, mk_result result, const char *error, const mk_val *body,
 	      struct json *out)
 {
+	char hash[HASH_DIGITS + 1];
 	struct act_packet p;
 
 	if (!act_has_decoded(rq, result, error))
 		return;
-	/* The body is there still; keeping what was read from it would be one more thing to free. */
-	if (act_read(rq, &p)) {
-		request_set_status(rq, 202);
-		packets_publish(rq, &p); /* which may fail the request after all */
+	if (!mk_copy_str(mk_find(body, "hash"), hash, sizeof(hash)) ||
+	    strlen(hash) != HASH_DIGITS) {
+		request_fail(rq, 500, "the decoder gave no hash");
+		return;
 	}
-	json_decref(p.body);
+	js_text(out, hash, HASH_DIGITS);
 	js_object(out);
-	js_kbool(out, "accepted", true);
-	js_kval(out, "hash", body, "hash");
-	act_decoded(out, body);
+	act_fields(out, body);
 	js_object_end(out);
+	request_keep(rq, out->data, out->len);
+	js_reset(out);
+	/* The request's body is there still; keeping what was read from it would be one more thing to
+	 * free. */
+	if (act_read(rq, &p))
+		packets_publish(rq, &p, hash);
+	json_decref(p.body);
 }
 
 static void
@@ -287,7 +325,7 @@ const struct route act_routes[] = {
 	  .answer = "{decoded: {header, path, payload}}" },
 	{ .method = "POST", .pattern = "/api/packets", .handle = packets_post, .body_max = 8192,
 	  .flags = ROUTE_KEY, .summary = "brings in a packet as if it had been heard",
-	  .answer = "202 {accepted, hash, decoded}" },
+	  .answer = "{id, accepted, hash, decoded}; 202 without id if it takes long" },
 	{ .method = "POST", .pattern = "/api/plugins/{name}/{action}", .handle = control_post,
 	  .flags = ROUTE_KEY, .summary = "enable, disable, restart or reset a plugin",
 	  .answer = "{name, state, note}" },

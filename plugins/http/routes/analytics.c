@@ -3,6 +3,8 @@
  * Routes that the plugin analytics answers: the query goes there with what the configuration says
  * about areas and hidden nodes, and what comes back is passed on.
  */
+#include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "who.h"
@@ -368,6 +370,78 @@ reach_show(struct request *rq, struct json *out)
 		analytics_ask(rq, &q);
 }
 
+/* --------------------------------------------------------------- coverage -- */
+
+/* Where nobody collects it, CoreScope has no such route. */
+static bool
+coverage_is_on(struct request *rq)
+{
+	if (!request_settings(rq)->client_coverage)
+		request_fail(rq, 404, "404 page not found");
+	return request_settings(rq)->client_coverage;
+}
+
+static bool
+coverage_has_box(struct request *rq)
+{
+	const char *text = analytics_text(rq, "bbox");
+	char *end = NULL;
+	int n = 0;
+
+	for (; text != NULL && n < 4; n++, text = end + 1) {
+		double v = strtod(text, &end);
+
+		if (end == text || !isfinite(v) || *end != (n < 3 ? ',' : '\0'))
+			break;
+	}
+	if (n < 4)
+		request_fail(rq, 400, "bbox required as minLat,minLon,maxLat,maxLon");
+	return n == 4;
+}
+
+static void
+coverage_show(struct request *rq, struct json *out)
+{
+	static const struct question q = { .method = "rx-coverage",
+					   .what = ASK_HIDDEN,
+					   .texts = { "bbox", "node", "rx" },
+					   .numbers = { "z", "days" } };
+
+	(void)out;
+	if (coverage_is_on(rq) && coverage_has_box(rq))
+		analytics_ask(rq, &q);
+}
+
+static void
+coverage_node_show(struct request *rq, struct json *out)
+{
+	static const struct question q = { .method = "node-rx-coverage",
+					   .what = ASK_KEY | ASK_HIDDEN,
+					   .texts = { "bbox" },
+					   .numbers = { "z" } };
+	const char *key = request_arg(rq, 0);
+
+	(void)out;
+	if (!coverage_is_on(rq))
+		return;
+	if (strlen(key) != 64 || !who_is_hex(key, 64))
+		request_fail(rq, 400, "invalid pubkey: expected 64 hex chars");
+	else if (coverage_has_box(rq))
+		analytics_ask(rq, &q);
+}
+
+static void
+leaderboard_show(struct request *rq, struct json *out)
+{
+	static const struct question q = { .method = "rx-leaderboard",
+					   .what = ASK_HIDDEN,
+					   .numbers = { "days", "limit" } };
+
+	(void)out;
+	if (coverage_is_on(rq))
+		analytics_ask(rq, &q);
+}
+
 /* ----------------------------------------------------------- passed on as is -- */
 
 #define PASS(name, ...)                                           \
@@ -414,36 +488,53 @@ static const char *const scope_windows[] = { "1h", "24h", "7d", NULL };
 	{ "days", PARAM_INT, .dflt = 7, .min = 1, .max = (most), .help = "so many days back" }
 
 static const struct route_param filter_params[] = {
-	PARAM_REGION, PARAM_AREA, PARAMS_WINDOW, { NULL },
+	PARAM_REGION, PARAM_AREA, PARAMS_WINDOW, { .name = NULL },
 };
-static const struct route_param place_params[] = { PARAM_REGION, PARAM_AREA, { NULL } };
-static const struct route_param area_params[] = { PARAM_AREA, { NULL } };
-static const struct route_param window_params[] = { PARAMS_WINDOW, { NULL } };
-static const struct route_param day_params[] = { PARAM_DAYS(365), { NULL } };
-static const struct route_param reach_params[] = { PARAM_DAYS(30), { NULL } };
+static const struct route_param place_params[] = { PARAM_REGION, PARAM_AREA, { .name = NULL } };
+static const struct route_param area_params[] = { PARAM_AREA, { .name = NULL } };
+static const struct route_param window_params[] = { PARAMS_WINDOW, { .name = NULL } };
+static const struct route_param day_params[] = { PARAM_DAYS(365), { .name = NULL } };
+static const struct route_param reach_params[] = { PARAM_DAYS(30), { .name = NULL } };
 static const struct route_param subpaths_params[] = {
 	{ "minLen", PARAM_INT, .dflt = 2, .min = 2, .max = 64, .help = "hops at least" },
 	{ "maxLen", PARAM_INT, .dflt = 8, .min = 2, .max = 64, .help = "hops at most" },
 	{ "limit", PARAM_LIMIT, .dflt = 100, .max = 200, .list = LIST_ANALYTICS,
 	  .help = "at most so many" },
-	PARAM_REGION, PARAMS_WINDOW, { NULL },
+	PARAM_REGION, PARAMS_WINDOW, { .name = NULL },
 };
 static const struct route_param bulk_params[] = {
 	{ "groups", PARAM_TEXT, .help = "min-max:limit,..." },
-	PARAM_REGION, PARAMS_WINDOW, { NULL },
+	PARAM_REGION, PARAMS_WINDOW, { .name = NULL },
 };
 static const struct route_param subpath_params[] = {
-	{ "hops", PARAM_TEXT, .help = "hops with commas, two at least" }, { NULL },
+	{ "hops", PARAM_TEXT, .help = "hops with commas, two at least" }, { .name = NULL },
 };
 static const struct route_param copies_params[] = {
 	{ "limit", PARAM_LIMIT, .dflt = 50, .max = 500, .help = "at most so many of them" },
-	PARAM_REGION, PARAMS_WINDOW, { NULL },
+	PARAM_REGION, PARAMS_WINDOW, { .name = NULL },
+};
+static const struct route_param coverage_params[] = {
+	{ "bbox", PARAM_TEXT, .help = "minLat,minLon,maxLat,maxLon; required" },
+	{ "z", PARAM_INT, .dflt = 3, .min = 3, .max = 18, .help = "zoom level of the cells" },
+	{ "node", PARAM_TEXT, .help = "key: only where it was heard" },
+	{ "rx", PARAM_TEXT, .help = "key: only what this phone heard" },
+	PARAM_DAYS(30), { .name = NULL },
+};
+static const struct route_param node_coverage_params[] = {
+	{ "bbox", PARAM_TEXT, .help = "minLat,minLon,maxLat,maxLon; required" },
+	{ "z", PARAM_INT, .dflt = 3, .min = 3, .max = 18, .help = "zoom level of the cells" },
+	{ .name = NULL },
+};
+static const struct route_param leaderboard_params[] = {
+	PARAM_DAYS(30),
+	{ "limit", PARAM_INT, .dflt = 20, .min = 0, .max = 101, .help = "1 to 100; else 20" },
+	{ .name = NULL },
 };
 static const struct route_param scope_params[] = {
 	{ "window", PARAM_ENUM, .dflt = 1, .choices = scope_windows,
 	  .error = "window must be 1h, 24h, or 7d", .help = "1h, 24h or 7d" },
 	{ "from", PARAM_TEXT, .help = "not used" }, { "to", PARAM_TEXT, .help = "not used" },
-	{ NULL },
+	{ .name = NULL },
 };
 
 #define KEPT .max_age_s = KEPT_S
@@ -490,6 +581,15 @@ const struct route analytics_routes[] = {
 	  KEPT, .cost = 2, .summary = "how far observers are behind others" },
 	{ .method = "GET", .pattern = "/api/scope-stats", .handle = scopes_show,
 	  .params = scope_params, KEPT, .cost = 2, .summary = "packets by region they are meant for" },
+	{ .method = "GET", .pattern = "/api/rx-coverage", .handle = coverage_show,
+	  .params = coverage_params, .flags = ROUTE_PLAIN_ERRORS, KEPT, .cost = 5,
+	  .summary = "where phones heard whom, as GeoJSON" },
+	{ .method = "GET", .pattern = "/api/nodes/{pubkey}/rx-coverage",
+	  .handle = coverage_node_show, .params = node_coverage_params,
+	  .flags = ROUTE_PLAIN_ERRORS, KEPT, .cost = 5, .summary = "where phones heard a node" },
+	{ .method = "GET", .pattern = "/api/rx-leaderboard", .handle = leaderboard_show,
+	  .params = leaderboard_params, .flags = ROUTE_PLAIN_ERRORS, KEPT, .cost = 5,
+	  .summary = "the phones that have been to most places" },
 	{ .method = NULL },
 };
 /* clang-format on */

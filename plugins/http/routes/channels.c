@@ -172,7 +172,7 @@ messages_put(struct json *out, const struct read *r, const struct read_packet *p
 	js_kstr(out, "packet_hash", p->hash);
 	js_kuint(out, "repeats", p->obs_count);
 	js_karray(out, "observers");
-	if (who != NULL)
+	if (who != NULL && who->id[0] != '\0')
 		js_str(out, who->name != NULL && who->name[0] != '\0' ? who->name : who->id);
 	js_array_end(out);
 	js_kuint(out, "hops", o->count);
@@ -228,14 +228,14 @@ messages_list(struct request *rq, struct json *out)
 static const struct route_param list_params[] = {
 	{ "region", PARAM_TEXT, .help = "heard by observers there, as SJC,OAK" },
 	{ "includeEncrypted", PARAM_BOOL, .help = "also those nobody has a key of" },
-	{ NULL },
+	{ .name = NULL },
 };
 
 static const struct route_param message_params[] = {
 	{ "limit", PARAM_LIMIT, .dflt = 100, .max = 10000, .list = LIST_MESSAGES, .help = "at most so many" },
 	{ "offset", PARAM_INT, .max = INT32_MAX, .help = "leave out so many of the newest" },
 	{ "region", PARAM_TEXT, .help = "heard by observers there, as SJC,OAK" },
-	{ NULL },
+	{ .name = NULL },
 };
 
 #define CHANNEL_PARTS (MODEL_PACKETS | MODEL_OBSERVERS | MODEL_WARM)

@@ -205,12 +205,14 @@ static void
 flow_seed_minute(void *arg, int64_t minute, uint64_t count)
 {
 	struct flow *f = arg;
-	_Atomic uint32_t *at = &f->minutes[minute % FLOW_MINUTES];
-	uint32_t there = atomic_load(at);
+	_Atomic uint32_t *at;
+	uint32_t there;
 
 	if (minute < 0 || minute > atomic_load(&f->head) ||
 	    minute <= atomic_load(&f->head) - (int64_t)FLOW_MINUTES)
 		return;
+	at = &f->minutes[minute % FLOW_MINUTES];
+	there = atomic_load(at);
 	while (there < count && !atomic_compare_exchange_weak(at, &there, (uint32_t)count))
 		;
 }

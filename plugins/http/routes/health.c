@@ -41,32 +41,48 @@ health_liveness(const struct http *h, struct json *out)
 	mk_doc_fini(&doc);
 }
 
-/* Jobs of the database that are under way. */
+/* Work on old rows: what is under way, and what has failed, which stays until somebody retries it. */
 static void
 health_backfill(const struct http *h, struct json *out)
 {
-	int64_t total = 0, done = 0, n;
+	int64_t total = 0, done = 0, running = 0, n;
+	char error[200] = "";
 	mk_doc doc;
 	const mk_val *items = mk_find(http_last(h, "storage/backfills", &doc), "items");
-	bool all = true;
 
+	js_karray(out, "async_migrations");
 	for (uint32_t i = 0; i < mk_count(items); i++) {
+		const mk_val *item = mk_at(items, i);
 		char state[16] = "", kind[16] = "";
 
-		mk_copy_str(mk_find(mk_at(items, i), "state"), state, sizeof(state));
-		mk_copy_str(mk_find(mk_at(items, i), "kind"), kind, sizeof(kind));
-		if (strcmp(kind, "retention") == 0 ||
-		    (strcmp(state, "running") != 0 && strcmp(state, "waiting") != 0))
+		mk_copy_str(mk_find(item, "state"), state, sizeof(state));
+		mk_copy_str(mk_find(item, "kind"), kind, sizeof(kind));
+		if (strcmp(kind, "retention") == 0 || strcmp(state, "done") == 0)
 			continue;
-		all = false;
-		total += mk_get_i64(mk_find(mk_at(items, i), "total"), &n) ? n : 0;
-		done += mk_get_i64(mk_find(mk_at(items, i), "done"), &n) ? n : 0;
+		js_object(out);
+		js_kval(out, "name", item, "name");
+		js_kstr(out, "status", state);
+		js_kval(out, "rowsProcessed", item, "done");
+		js_kval(out, "rowsTotal", item, "total");
+		js_kval(out, "errorMessage", item, "error");
+		js_object_end(out);
+		if (strcmp(state, "failed") == 0) {
+			(void)mk_copy_str(mk_find(item, "error"), error, sizeof(error));
+			continue;
+		}
+		running++;
+		total += mk_get_i64(mk_find(item, "total"), &n) ? n : 0;
+		done += mk_get_i64(mk_find(item, "done"), &n) ? n : 0;
 	}
+	js_array_end(out);
 	mk_doc_fini(&doc);
+	js_kint(out, "async_migrations_running", running);
+	if (error[0] != '\0')
+		js_kstr(out, "async_migrations_error", error);
 	js_kobject(out, "from_pubkey_backfill");
 	js_kint(out, "total", total);
 	js_kint(out, "processed", done);
-	js_kbool(out, "done", all);
+	js_kbool(out, "done", running == 0);
 	js_object_end(out);
 }
 

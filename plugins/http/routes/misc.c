@@ -261,10 +261,18 @@ static void
 audio_buckets(struct request *rq, struct json *out)
 {
 	const struct http *h = request_context(rq);
-	struct read_scratch *s = read_scratch_new(h->read);
 	struct bucket buckets[BUCKETS] = { 0 };
-	bool good = s != NULL && audio_gather(h->read, s, buckets);
+	struct read_scratch *s;
+	struct read_state state;
+	bool good;
 
+	read_get_state(h->read, &state);
+	if (!state.warm) {
+		request_fail(rq, 503, "loading");
+		return;
+	}
+	s = read_scratch_new(h->read);
+	good = s != NULL && audio_gather(h->read, s, buckets);
 	if (!good)
 		request_fail(rq, 500, "out of memory");
 	js_object(out);
@@ -305,7 +313,7 @@ const struct route misc_routes[] = {
 	  .params = channel_params, .reads = MODEL_CONFIG,
 	  .summary = "channels that are public knowledge", .answer = "{fetchedAt, source, entries}" },
 	{ .method = "GET", .pattern = "/api/audio-lab/buckets", .handle = audio_buckets,
-	  .reads = MODEL_PACKETS, .max_age_s = 60, .cost = 20,
+	  .reads = MODEL_PACKETS | MODEL_WARM, .max_age_s = 60, .cost = 20,
 	  .summary = "packets of each kind, from the shortest to the longest",
 	  .answer = "{buckets: {kind: [packet]}}" },
 	{ .method = NULL },

@@ -39,6 +39,8 @@ one_find(struct request *rq)
 		found = read_node_prefix(r, key, len, &node, 1);
 	if (found == 1)
 		return node;
+	if (!who_is_ready(rq))
+		return READ_NONE;
 	if (found == 0)
 		request_fail(rq, 404, "Not found");
 	else
@@ -402,6 +404,8 @@ battery_show(struct request *rq, struct json *out)
 	mk_err err = { 0 };
 	mk_result rc;
 
+	if (!who_is_ready(rq))
+		return;
 	if (node == READ_NONE || !who_is_there(read_node(r, node))) {
 		request_fail(rq, 404, "node not found");
 		return;
@@ -438,7 +442,7 @@ battery_show(struct request *rq, struct json *out)
 /* clang-format off */
 static const struct route_param battery_params[] = {
 	{ "days", PARAM_INT, .dflt = 7, .min = 0, .max = 366, .help = "1 to 365" },
-	{ NULL },
+	{ .name = NULL },
 };
 
 #define ONE_PARTS                                                                                 \

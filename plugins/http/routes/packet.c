@@ -150,7 +150,6 @@ packet_put_obs(struct json *out, const struct read *r, const struct read_packet 
 	js_object(out);
 	js_kint(out, "id", o->id);
 	if (full) {
-		js_kint(out, "transmission_id", p->id);
 		js_kstr(out, "hash", p->hash);
 		packet_put_raw(out, p);
 	}
@@ -159,7 +158,8 @@ packet_put_obs(struct json *out, const struct read *r, const struct read_packet 
 	js_key(out, "path_json");
 	packet_put_path(out, o);
 	packet_put_time(out, "timestamp", o->at);
-	js_kstr(out, "direction", packet_direction(o));
+	if (!full || o->direction != 0)
+		js_kstr(out, "direction", packet_direction(o));
 	if (o->resolved != NULL) {
 		js_key(out, "resolved_path");
 		packet_put_resolved(out, r, o);
@@ -168,15 +168,13 @@ packet_put_obs(struct json *out, const struct read *r, const struct read_packet 
 }
 
 void
-packet_put_fields(struct json *out, const struct read *r, const struct read_packet *p)
+packet_put_common(struct json *out, const struct read *r, const struct read_packet *p)
 {
 	const struct read_obs *o = packet_shown(p);
 
-	js_kint(out, "id", p->id);
 	js_kstr(out, "hash", p->hash);
 	packet_put_raw(out, p);
 	js_kstr(out, "first_seen", p->first_seen);
-	js_kstr(out, "timestamp", p->first_seen);
 	packet_put_small(out, "route_type", p->route);
 	packet_put_small(out, "payload_type", p->type);
 	packet_put_object(out, p);
@@ -185,6 +183,16 @@ packet_put_fields(struct json *out, const struct read *r, const struct read_pack
 	packet_put_signal(out, o);
 	js_key(out, "path_json");
 	packet_put_path(out, o);
+}
+
+void
+packet_put_fields(struct json *out, const struct read *r, const struct read_packet *p)
+{
+	const struct read_obs *o = packet_shown(p);
+
+	js_kint(out, "id", p->id);
+	packet_put_common(out, r, p);
+	js_kstr(out, "timestamp", p->first_seen);
 	js_kstr(out, "direction", packet_direction(o));
 	js_kstr(out, "scope_name", p->scope);
 	js_key(out, "_parsedPath");
@@ -203,10 +211,10 @@ packet_put(struct json *out, const struct read *r, const struct read_packet *p, 
 {
 	js_object(out);
 	packet_put_fields(out, r, p);
-	if (flags != 0) {
+	if ((flags & PACKET_OBSERVATIONS) != 0) {
 		js_karray(out, "observations");
 		for (uint32_t i = 0; i < p->obs_count; i++)
-			packet_put_obs(out, r, p, &p->obs[i], (flags & PACKET_DETAIL) != 0);
+			packet_put_obs(out, r, p, &p->obs[i], false);
 		js_array_end(out);
 	}
 	js_object_end(out);

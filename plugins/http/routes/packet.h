@@ -10,11 +10,12 @@
 #include "../read/when.h"
 
 /* A complete item of a list. `p` needs its observations and its object. */
-#define PACKET_OBSERVATIONS (1u << 0) /* with `observations`, as lists have them */
-#define PACKET_DETAIL (1u << 1)       /* with `observations`, as the detail has them */
+#define PACKET_OBSERVATIONS (1u << 0) /* with `observations` */
 void packet_put(struct json *out, const struct read *r, const struct read_packet *p,
 		uint32_t flags);
-/* The fields of packet_put without the braces. */
+/* The fields that all forms of a packet have, without braces. */
+void packet_put_common(struct json *out, const struct read *r, const struct read_packet *p);
+/* Those of packet_put. */
 void packet_put_fields(struct json *out, const struct read *r, const struct read_packet *p);
 /* One observation: `full` has hash and raw_hex, too. */
 void packet_put_obs(struct json *out, const struct read *r, const struct read_packet *p,

@@ -25,6 +25,7 @@ struct packets { /* while an answer is made */
 	uint8_t *members;
 	uint32_t flags;
 	uint64_t total;
+	char hash[32];
 };
 
 /* ---------------------------------------------------------------- the filter -- */
@@ -135,6 +136,20 @@ packets_close(struct packets *q)
 	free(q->members);
 }
 
+/* Digits in any case; what is too long is no hash. */
+static void
+packets_filter_hash(struct packets *q, const char *text)
+{
+	size_t n = text == NULL ? 0 : strlen(text);
+
+	if (n == 0)
+		return;
+	q->f.nothing |= n >= sizeof(q->hash);
+	for (size_t i = 0; i < n && i + 1 < sizeof(q->hash); i++)
+		q->hash[i] = (char)(text[i] >= 'A' && text[i] <= 'F' ? text[i] + 32 : text[i]);
+	q->f.hash = q->hash;
+}
+
 static bool
 packets_filter(struct packets *q)
 {
@@ -158,9 +173,7 @@ packets_filter(struct packets *q)
 	f->channel = request_text(rq, "channel");
 	if (f->channel != NULL && f->channel[0] == '\0')
 		f->channel = NULL;
-	f->hash = request_text(rq, "hash");
-	if (f->hash != NULL && f->hash[0] == '\0')
-		f->hash = NULL;
+	packets_filter_hash(q, request_text(rq, "hash"));
 	q->members = packet_area(rq, request_text(rq, "area"), &error);
 	f->members = q->members;
 	if (error)
@@ -223,11 +236,13 @@ packets_put_group(void *arg, const struct read_packet *p)
 	struct packets *q = arg;
 	char latest[WHEN_TEXT];
 
-	when_text(p->latest == READ_NULL ? p->first_s : p->latest, ".000Z", latest);
+	when_text(p->latest, ".000Z", latest);
 	js_object(q->out);
-	packet_put_fields(q->out, q->r, p);
+	packet_put_common(q->out, q->r, p);
 	js_kuint(q->out, "count", p->obs_count);
-	js_kstr(q->out, "latest", p->latest == READ_NULL ? p->first_seen : latest);
+	/* Some observers' clocks are behind. */
+	js_kstr(q->out, "latest",
+		p->latest == READ_NULL || p->latest <= p->first_s ? p->first_seen : latest);
 	packets_put_observers(q, p);
 	js_object_end(q->out);
 	return !q->out->failed;
@@ -336,7 +351,7 @@ packets_put_detail(struct packets *q, const struct read_packet *p, const struct 
 	if (o != NULL)
 		packets_put_observation(q, p, o);
 	else
-		packet_put(out, q->r, p, PACKET_DETAIL);
+		packet_put(out, q->r, p, PACKET_OBSERVATIONS);
 	js_key(out, "path");
 	packet_put_hops(out, o != NULL ? o : packet_shown(p));
 	js_kuint(out, "observation_count", p->obs_count > 0 ? p->obs_count : 1);

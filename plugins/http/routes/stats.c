@@ -79,6 +79,10 @@ stats(struct request *rq, struct json *out)
 	mk_doc doc;
 
 	read_get_state(h->read, &s);
+	if (!s.ready) {
+		request_fail(rq, 503, "the database is not ready");
+		return;
+	}
 	stats_count(h->read, now_s, &nodes);
 	mk_get_u64(mk_find(http_last(h, "storage/stats", &doc), "sig_drops"), &drops);
 	mk_doc_fini(&doc);
@@ -112,7 +116,7 @@ const struct route stats_routes[] = {
 	{ .method = "GET",
 	  .pattern = "/api/stats",
 	  .handle = stats,
-	  .reads = MODEL_PACKETS | MODEL_NODES | MODEL_OBSERVERS | MODEL_STORAGE,
+	  .reads = MODEL_PACKETS | MODEL_NODES | MODEL_OBSERVERS | MODEL_STORAGE | MODEL_WARM,
 	  .max_age_s = 2,
 	  .summary = "totals of packets, nodes and observers" },
 	{ .method = NULL },

@@ -15,7 +15,9 @@ struct pending { /* one question; on its way, then in the list of the plugin's t
 	struct worker *worker;
 	struct request *rq; /* not to be looked into */
 	uint64_t ticket, id, timeout_us;
-	char method[MK_TOPIC_MAX + 1];
+	uint64_t until_us;             /* 0: a call; else it waits for `key` so long */
+	char method[MK_TOPIC_MAX + 1]; /* or topic */
+	char key[MK_TOPIC_MAX + 1];
 	uint32_t len;
 	uint8_t body[];
 };
@@ -111,6 +113,67 @@ httpd_on_reply(struct httpd *s, const mk_reply *reply)
 	}
 }
 
+/* The plugin's thread. It waits before it publishes, so that nothing is missed. */
+static void
+calls_publish(void *arg)
+{
+	struct pending *q = arg;
+	struct httpd *s = q->worker->server;
+	const mk_host *host = s->config.host;
+	mk_result rc = MK_EUNAVAIL;
+
+	if (!atomic_load(&s->stopping))
+		rc = host->publish(host, q->method, q->body, q->len, 0);
+	if (rc != MK_OK) {
+		calls_answer(q, rc, mk_result_text(rc), NULL, 0);
+		return;
+	}
+	q->until_us = host->now_us(host) + q->timeout_us;
+	q->next = s->pending;
+	s->pending = q;
+}
+
+bool
+httpd_is_waited(const struct httpd *s)
+{
+	for (const struct pending *q = s->pending; q != NULL; q = q->next)
+		if (q->until_us != 0)
+			return true;
+	return false;
+}
+
+void
+httpd_tell(struct httpd *s, const char *key, const void *body, uint32_t len)
+{
+	for (struct pending **at = &s->pending; *at != NULL;) {
+		struct pending *q = *at;
+
+		if (q->until_us == 0 || strcmp(q->key, key) != 0) {
+			at = &q->next;
+			continue;
+		}
+		*at = q->next;
+		calls_answer(q, MK_OK, "", body, len);
+	}
+}
+
+void
+httpd_on_timer(struct httpd *s)
+{
+	uint64_t now_us = s->config.host->now_us(s->config.host);
+
+	for (struct pending **at = &s->pending; *at != NULL;) {
+		struct pending *q = *at;
+
+		if (q->until_us == 0 || q->until_us > now_us) {
+			at = &q->next;
+			continue;
+		}
+		*at = q->next;
+		calls_answer(q, MK_ETIMEDOUT, "", NULL, 0);
+	}
+}
+
 void
 calls_forget(struct httpd *s)
 {
@@ -122,9 +185,9 @@ calls_forget(struct httpd *s)
 	}
 }
 
-void
-request_call(struct request *rq, const char *method, const mk_writer *body, uint64_t timeout_us,
-	     request_reply *fn)
+static void
+calls_suspend(struct request *rq, const char *method, const char *key, const mk_writer *body,
+	      uint64_t timeout_us, void (*ask)(void *pending), request_reply *fn)
 {
 	struct httpd *s = rq->conn->worker->server;
 	struct pending *q = NULL;
@@ -150,16 +213,31 @@ request_call(struct request *rq, const char *method, const mk_writer *body, uint
 	q->ticket = rq->ticket = atomic_fetch_add(&s->ticket, 1) + 1;
 	q->timeout_us = timeout_us;
 	(void)snprintf(q->method, sizeof(q->method), "%s", method);
+	(void)snprintf(q->key, sizeof(q->key), "%s", key);
 	q->len = (uint32_t)body->len;
 	memcpy(q->body, body->data, body->len);
 	rq->on_reply = fn;
 	rq->suspended = true;
-	if (s->config.host->post(s->config.host, calls_ask, q) == MK_OK)
+	if (s->config.host->post(s->config.host, ask, q) == MK_OK)
 		return;
 	rq->suspended = false;
 	atomic_fetch_sub(&s->calls, 1);
 	free(q);
 	request_fail(rq, 503, "busy");
+}
+
+void
+request_call(struct request *rq, const char *method, const mk_writer *body, uint64_t timeout_us,
+	     request_reply *fn)
+{
+	calls_suspend(rq, method, "", body, timeout_us, calls_ask, fn);
+}
+
+void
+request_publish(struct request *rq, const char *topic, const mk_writer *body, const char *key,
+		uint64_t timeout_us, request_reply *fn)
+{
+	calls_suspend(rq, topic, key, body, timeout_us, calls_publish, fn);
 }
 
 void

@@ -466,6 +466,7 @@ http_pages_read(struct settings *s, const mk_host *host, bool files, mk_err *err
 	mk_result rc = files ? pages_files(host, all, err) : MK_OK;
 
 	pages_thresholds(s, host);
+	s->client_coverage = host->opt_int(host, "pages.client_coverage") != 0;
 	if (rc == MK_OK)
 		rc = pages_channels(host, files, channels, err);
 	if (rc == MK_OK && pages_write(s, host, all, channels) != MK_OK)

@@ -45,6 +45,8 @@ request_free(struct worker *w, struct request *rq)
 		rq->conn->rq = NULL;
 	http_settings_unref(rq->settings);
 	reply_free(rq->reply);
+	free(rq->kept);
+	rq->kept = NULL;
 	rq->reply = NULL;
 	if (rq->body_cap > SPARE_BODY) {
 		free(rq->body);
@@ -178,4 +180,23 @@ request_set_header(struct request *rq, const char *name, const char *value)
 	(void)snprintf(rq->headers[rq->header_count].value, sizeof(rq->headers[0].value), "%s",
 		       value);
 	rq->header_count++;
+}
+
+void
+request_keep(struct request *rq, const char *text, size_t len)
+{
+	char *kept = malloc(len + 1);
+
+	free(rq->kept);
+	rq->kept = kept;
+	if (kept == NULL)
+		return;
+	memcpy(kept, text, len);
+	kept[len] = '\0';
+}
+
+const char *
+request_kept(const struct request *rq)
+{
+	return rq->kept;
 }

@@ -41,6 +41,13 @@ typedef void request_reply(struct request *rq, mk_result result, const char *err
 			   const mk_val *body, struct json *out);
 void request_call(struct request *rq, const char *method, const mk_writer *body,
 		  uint64_t timeout_us, request_reply *fn);
+/* Publishes a message; `fn` gets what the plugin's thread has to say to `key` (httpd_tell()) because of
+ * it, or MK_ETIMEDOUT. */
+void request_publish(struct request *rq, const char *topic, const mk_writer *body, const char *key,
+		     uint64_t timeout_us, request_reply *fn);
+/* A copy of a text that lives as long as the request, from one reply to the next. */
+void request_keep(struct request *rq, const char *text, size_t len);
+const char *request_kept(const struct request *rq); /* NULL: none */
 /* Something that takes long: `run` makes a file on a thread of its own, and gives up when `stop`
  * becomes true; `fn` then sends it, or says what went wrong. `arg` must outlive everything. */
 typedef mk_result request_job(void *arg, const _Atomic bool *stop, int *fd, mk_err *err);

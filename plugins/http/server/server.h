@@ -61,6 +61,10 @@ void httpd_wake(struct httpd *s);
 void httpd_set_ready(struct httpd *s, bool ready);
 bool httpd_is_ready(const struct httpd *s);
 void httpd_on_reply(struct httpd *s, const mk_reply *reply);
+/* What requests that wait for `key` are answered with; and: is there any that waits? */
+void httpd_tell(struct httpd *s, const char *key, const void *body, uint32_t len);
+bool httpd_is_waited(const struct httpd *s);
+void httpd_on_timer(struct httpd *s); /* who has waited long enough */
 void httpd_get_stats(const struct httpd *s, struct httpd_stats *out); /* [any] */
 const struct router *httpd_router(const struct httpd *s);
 struct perf *httpd_perf(const struct httpd *s);

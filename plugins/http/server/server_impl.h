@@ -73,6 +73,7 @@ struct request {
 	uint64_t ticket;
 	request_reply *on_reply;
 	struct reply *reply;
+	char *kept; /* request_keep() */
 	struct target target;
 };
 

@@ -87,6 +87,7 @@ struct settings {
 	uint32_t region_count;
 	const struct settings_area *areas; /* in the order of keys */
 	uint32_t area_count;
+	bool client_coverage;          /* there are pages about where phones heard whom */
 	const char *pages[PAGE_COUNT]; /* JSON */
 	/* Nobody heard of it for so many seconds: it is degraded, or silent. */
 	int64_t infra_degraded_s, infra_silent_s, node_degraded_s, node_silent_s, observer_online_s,

@@ -29,6 +29,7 @@ struct world {
 	uint8_t body[1 << 16];
 	uint32_t body_len;
 	int64_t now; /* Unix seconds */
+	bool stored; /* what is heard comes out of the database */
 };
 
 /* A copy of a packet that somebody heard. */
@@ -42,7 +43,8 @@ struct heard {
 	const char *from;
 	const char *json;
 	const char *scope;
-	double snr; /* 0: none */
+	double snr, rssi;    /* 0: none */
+	const char *channel; /* column of the row */
 	const uint8_t *payload;
 	uint32_t payload_len;
 };
@@ -200,7 +202,7 @@ world_hear(struct world *w, struct heard h)
 	struct hops_packet packet = { .fresh = fresh };
 	struct hops_obs o = { .id = ++w->obs, .tx = h.tx, .at = h.at != 0 ? h.at : w->now };
 	uint8_t raw[512];
-	char hash[17];
+	char hash[17], hex[1025];
 
 	(void)snprintf(hash, sizeof(hash), "%016llx", (unsigned long long)h.tx);
 	o.observer = h.observer;
@@ -221,19 +223,54 @@ world_hear(struct world *w, struct heard h)
 	packet.scoped = h.scope != NULL;
 	packet.scope = h.scope;
 	packet.scope_len = h.scope != NULL ? (uint32_t)strlen(h.scope) : 0;
+	o.has_rssi = h.rssi < 0;
+	o.rssi = (float)h.rssi;
+	packet.channel = h.channel;
+	packet.channel_len = h.channel != NULL ? (uint32_t)strlen(h.channel) : 0;
 	packet.raw_len = world_raw(raw, &h, &o);
 	packet.raw = raw;
+	if (w->stored) {
+		for (uint32_t i = 0; i < packet.raw_len; i++)
+			(void)snprintf(hex + 2 * i, 3, "%02X", raw[i]);
+		packet.hex = hex;
+		packet.hex_len = 2 * packet.raw_len;
+	}
 	o.packet = fresh ? &packet : NULL;
 	frame_on_obs(&w->frame, &o);
+}
+
+static inline void
+world_put(mk_writer *body, const json_t *v)
+{
+	json_t *child;
+	const char *name;
+	size_t i;
+
+	if (json_is_object(v)) {
+		mk_put_map(body, (uint32_t)json_object_size(v));
+		json_object_foreach((json_t *)(uintptr_t)v, name, child)
+		{
+			mk_put_str(body, name);
+			world_put(body, child);
+		}
+	} else if (json_is_array(v)) {
+		mk_put_array(body, (uint32_t)json_array_size(v));
+		json_array_foreach(v, i, child) world_put(body, child);
+	} else if (json_is_integer(v)) {
+		mk_put_i64(body, json_integer_value(v));
+	} else if (json_is_real(v)) {
+		mk_put_f64(body, json_real_value(v));
+	} else {
+		mk_put_str(body, json_string_value(v));
+	}
 }
 
 /* Ask with arguments as JSON, `{"key": "aa"}`. The answer is the caller's. */
 static inline json_t *
 world_ask(struct world *w, const char *method, const char *args, uint32_t status)
 {
-	json_t *in = json_loads(args, 0, NULL), *out, *v;
+	json_t *in = json_loads(args, 0, NULL), *out;
 	struct json text;
-	const char *name;
 	mk_writer body;
 	mk_doc doc;
 
@@ -241,14 +278,7 @@ world_ask(struct world *w, const char *method, const char *args, uint32_t status
 	mk_writer_init(&body, 0);
 	mk_doc_init(&doc);
 	js_init(&text, 1 << 24);
-	mk_put_map(&body, (uint32_t)json_object_size(in));
-	json_object_foreach(in, name, v)
-	{
-		if (json_is_integer(v))
-			mk_kv_i64(&body, name, json_integer_value(v));
-		else
-			mk_kv_str(&body, name, json_string_value(v));
-	}
+	world_put(&body, in);
 	cr_assert_eq(mk_doc_open(&doc, body.data, body.len, NULL, NULL, 0), MK_OK);
 	frame_flush(&w->frame);
 	cr_assert_eq(frame_answer(&w->frame, method, mk_doc_root(&doc), &text), status, "%s: %.*s",

@@ -138,6 +138,11 @@ Test(snapshot, a_base_and_its_deltas_are_the_whole)
 		cr_assert_not_null(f);
 		cr_expect_eq(memcmp(&e->t, &f->t, sizeof(e->t)), 0);
 	}
+	cr_expect_gt(direct.observer_count, 0);
+	cr_expect_eq(copy.observer_count, direct.observer_count);
+	cr_expect_eq(memcmp(copy.observers, direct.observers,
+			    direct.observer_count * sizeof(*direct.observers)),
+		     0, "bits stand for the same observers");
 	start_again();
 	order = (struct snapshot_order){ 0 };
 	cr_expect_eq(read_back(&base, false), MK_OK);

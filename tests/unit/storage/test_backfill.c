@@ -209,6 +209,27 @@ Test(backfill, orphans_alone_come_to_an_end)
 	end(&o, jobs);
 }
 
+Test(backfill, rows_that_come_during_the_run_are_not_its_business)
+{
+	struct opened o;
+	struct jobs *jobs = start_mixed(&o);
+	struct job_progress p;
+
+	run_before(jobs, LAST_SEEN);
+	tick_us = 200;
+	run_steps(jobs, 1);
+	cr_assert_eq(db_exec(o.db,
+			     "INSERT INTO transmissions (id, raw_hex, hash, first_seen) "
+			     "VALUES (500, '', 'late', '2026-11-01T00:00:00Z')",
+			     NULL),
+		     MK_OK);
+	jobs_finish(jobs);
+	cr_expect_eq(jobs_step(jobs, LAST_SEEN, JOBS_HOLD_US, &p, NULL), MK_OK);
+	cr_expect_str_eq(p.state_text, "done");
+	expect_answer("SELECT group_concat(id) FROM transmissions WHERE last_seen = 0", "500");
+	end(&o, jobs);
+}
+
 static int
 on_first(void *arg)
 {

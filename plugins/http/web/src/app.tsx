@@ -11,6 +11,7 @@ import { startTheme, theme, type Theme } from "./lib/palette";
 import { go, parts, place, startRouter } from "./lib/router";
 import { now } from "./lib/time";
 import { destinations, type Destination } from "./pages";
+import Now from "./pages/now/page";
 import { Commands, commandsOpen } from "./ui/commands";
 import { Icon, type IconName } from "./ui/icons";
 import { KeySheet, keySheetOpen } from "./ui/keysheet";
@@ -103,7 +104,7 @@ function Bar() {
 	);
 }
 
-const loaded = new Map<Destination, FunctionComponent>();
+const loaded = new Map<Destination, FunctionComponent>([[destinations[0]!, Now]]);
 
 function Outlet() {
 	const d = here();

@@ -53,9 +53,10 @@ export async function get<T>(path: string, abort?: AbortSignal): Promise<T> {
 
 /** With the operator's key if there is one. */
 export async function post<T>(path: string, body?: unknown): Promise<T> {
-	const headers: Record<string, string> = { "Content-Type": "application/json" };
+	const headers: Record<string, string> = {};
 	if (apiKey.value) headers["X-API-Key"] = apiKey.value;
-	return (await request(path, { method: "POST", headers, body: JSON.stringify(body ?? {}) })).json() as Promise<T>;
+	if (body !== undefined) headers["Content-Type"] = "application/json";
+	return (await request(path, { method: "POST", headers, body: body === undefined ? null : JSON.stringify(body) })).json() as Promise<T>;
 }
 
 /** What a page knows of something it asked for. Old data stays while new data is awaited. */

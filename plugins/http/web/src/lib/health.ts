@@ -15,15 +15,31 @@ export interface Health {
 
 const HOUR = 3600;
 
+type Bare = Omit<Health, "why">;
+
+const ACTIVE: Bare = { kind: "good", word: "active", rank: 3 };
+const QUIET: Bare = { kind: "warn", word: "quiet", rank: 2 };
+const SILENT: Bare = { kind: "off", word: "silent", rank: 1 };
+const UNKNOWN: Bare = { kind: "off", word: "unknown", rank: 0 };
+
+const isRelay = (role: string | null): boolean => role === "repeater" || role === "room";
+const limits = (role: string | null): [active: number, quiet: number] => (isRelay(role) ? [24 * HOUR, 72 * HOUR] : [HOUR, 24 * HOUR]);
+
+/** The state without the reason, for what looks at all nodes. */
+export function nodeState(role: string | null, last: number, at: number): Bare {
+	const [active, quiet] = limits(role);
+	return !last ? UNKNOWN : at - last < active ? ACTIVE : at - last < quiet ? QUIET : SILENT;
+}
+
 export function nodeHealth(role: string | null, last: number, at: number): Health {
-	const relays = role === "repeater" || role === "room";
-	const [active, quiet] = relays ? [24 * HOUR, 72 * HOUR] : [HOUR, 24 * HOUR];
-	const age = at - last;
-	if (!last) return { kind: "off", word: "unknown", why: "It has not been heard.", rank: 0 };
-	const heard = `Heard ${duration(Math.max(0, age))} ago`;
-	if (age < active) return { kind: "good", word: "active", why: `${heard}.`, rank: 3 };
-	if (age < quiet) return { kind: "warn", word: "quiet", why: `${heard}; ${relays ? "repeaters and rooms" : "nodes of its kind"} are active if heard within ${duration(active)}.`, rank: 2 };
-	return { kind: "off", word: "silent", why: `${heard}, longer than ${duration(quiet)}.`, rank: 1 };
+	const state = nodeState(role, last, at);
+	const [active, quiet] = limits(role);
+	const heard = `Heard ${duration(Math.max(0, at - last))} ago`;
+	const why = {
+		unknown: "It has not been heard.", active: `${heard}.`, silent: `${heard}, longer than ${duration(quiet)}.`,
+		quiet: `${heard}; ${isRelay(role) ? "repeaters and rooms" : "nodes of its kind"} are active if heard within ${duration(active)}.`,
+	}[state.word]!;
+	return { ...state, why };
 }
 
 /** `interval`: usual seconds between its packets, NaN if that is not known. */

@@ -83,6 +83,7 @@ export class Mesh {
 		this.canvas.className = "mesh-scene";
 		this.above.className = "mesh-above";
 		this.above.tabIndex = 0;
+		Object.assign(this.above, { mesh: this }); // for tests and for the curious
 		host.append(this.canvas, this.above);
 		this.ctx = this.canvas.getContext("2d", { alpha: false })!;
 		this.over = this.above.getContext("2d")!;

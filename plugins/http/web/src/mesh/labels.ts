@@ -6,11 +6,13 @@
 interface Label {
 	image: HTMLCanvasElement;
 	width: number;
-	height: number;
 }
 
 const MOST = 160;
 const KEPT = 1200;
+const LONGEST = 28; // characters
+const WIDTH = 7; // of one, before it is known
+const HEIGHT = 17;
 const CELL = 8; // pixels of the grid of what is taken
 const FONT = "12px system-ui, sans-serif";
 
@@ -58,15 +60,17 @@ export class Labels {
 	}
 
 	private place(ctx: CanvasRenderingContext2D, text: string, x: number, y: number, r: number, must: boolean): boolean {
-		const label = this.image(text);
-		const left = x + r + 2, top = y - label.height / 2;
-		if (!this.take(left, top, label.width, label.height, must)) {
-			const other = x - r - 2 - label.width; // on the other side there may be room
-			if (!this.take(other, top, label.width, label.height, false)) return false;
-			ctx.drawImage(label.image, Math.round(other * this.dpr), Math.round(top * this.dpr));
-			return true;
+		// Most names find no room: those are neither measured nor drawn.
+		const width = this.images.get(text)?.width ?? Math.min(text.length, LONGEST) * WIDTH + 6;
+		const top = y - HEIGHT / 2;
+		let left = x + r + 2;
+		if (!this.take(left, top, width, HEIGHT, must)) {
+			left = x - r - 2 - width; // on the other side there may be room
+			if (!this.take(left, top, width, HEIGHT, false)) return false;
+			left += width;
+			left -= this.image(text).width;
 		}
-		ctx.drawImage(label.image, Math.round(left * this.dpr), Math.round(top * this.dpr));
+		ctx.drawImage(this.image(text).image, Math.round(left * this.dpr), Math.round(top * this.dpr));
 		return true;
 	}
 
@@ -87,9 +91,9 @@ export class Labels {
 		if (this.images.size >= KEPT) this.images.clear();
 		const image = document.createElement("canvas");
 		const ctx = image.getContext("2d")!;
-		const short = text.length > 28 ? `${text.slice(0, 27)}…` : text;
+		const short = text.length > LONGEST ? `${text.slice(0, LONGEST - 1)}…` : text;
 		ctx.font = FONT;
-		const width = Math.ceil(ctx.measureText(short).width) + 6, height = 17;
+		const width = Math.ceil(ctx.measureText(short).width) + 6, height = HEIGHT;
 		image.width = Math.max(1, Math.ceil(width * this.dpr));
 		image.height = Math.ceil(height * this.dpr);
 		ctx.scale(this.dpr, this.dpr);
@@ -101,7 +105,7 @@ export class Labels {
 		ctx.strokeText(short, 3, height / 2 + 0.5);
 		ctx.fillStyle = this.color;
 		ctx.fillText(short, 3, height / 2 + 0.5);
-		const label = { image, width, height };
+		const label = { image, width };
 		this.images.set(text, label);
 		return label;
 	}

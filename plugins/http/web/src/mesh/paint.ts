@@ -21,50 +21,71 @@ export interface Scene {
 }
 
 const DIM = 0.22;
-const DASHED_MOST = 1500; // broken lines are dear: with more links they are only fainter
+const WIDE_MOST = 1200; // links in sight; with more of them all lines are a pixel wide and none is broken
 
 /** Radius of a mark, in half pixels so that there are few different ones. */
 export const radius = (s: Scene, node: number): number =>
 	Math.round((2.6 + 4.6 * s.data.weight[node]!) * s.scale * 2) / 2;
 
-function linkPaths(s: Scene): { plain: Path2D[]; strong: Path2D[] } {
+/** Links in sight by their class; those that stand out apart. */
+function linksInSight(s: Scene): { plain: number[][]; strong: number[][]; count: number } {
 	const { data, x, y, width, height } = s;
-	const { a, b, count } = data.links;
+	const { a, b } = data.links;
 	const cls = data.links.class;
 	const marked = s.emphasis?.links;
-	const make = (): Path2D[] => data.linkClasses.map(() => new Path2D());
-	const plain = make(), strong = make();
-	for (let i = 0; i < count; i++) {
+	const plain = data.linkClasses.map((): number[] => []), strong = data.linkClasses.map((): number[] => []);
+	let count = 0;
+	for (let i = 0; i < data.links.count; i++) {
 		const c = cls[i]!;
 		if (c === 255) continue;
 		const ax = x[a[i]!]!, ay = y[a[i]!]!, bx = x[b[i]!]!, by = y[b[i]!]!;
 		if (!Number.isFinite(ax + ay + bx + by)) continue;
 		if ((ax < 0 && bx < 0) || (ay < 0 && by < 0) || (ax > width && bx > width) || (ay > height && by > height)) continue;
-		const path = (marked?.[i] ? strong : plain)[c]!;
-		path.moveTo(ax, ay);
-		path.lineTo(bx, by);
+		(marked?.[i] ? strong : plain)[c]!.push(i);
+		count++;
 	}
-	return { plain, strong };
+	return { plain, strong, count };
+}
+
+/** Lines of a pixel are cheap in long paths, wider ones in short paths. */
+function strokeLinks(s: Scene, links: number[], hair: boolean): void {
+	const { ctx, x, y } = s;
+	const { a, b } = s.data.links;
+	const chunk = hair ? 400 : 20;
+	for (let from = 0; from < links.length; from += chunk) {
+		const until = Math.min(links.length, from + chunk);
+		ctx.beginPath();
+		for (let k = from; k < until; k++) {
+			const i = links[k]!;
+			ctx.moveTo(x[a[i]!]!, y[a[i]!]!);
+			ctx.lineTo(x[b[i]!]!, y[b[i]!]!);
+		}
+		ctx.stroke();
+	}
 }
 
 export function paintLinks(s: Scene): void {
 	const { ctx, data } = s;
-	const { plain, strong } = linkPaths(s);
+	const { plain, strong, count } = linksInSight(s);
 	const dim = s.emphasis ? DIM : 1;
-	const few = data.links.count <= DASHED_MOST;
-	const stroke = (paths: Path2D[], alpha: (a: number) => number, wider: number): void => {
-		data.linkClasses.forEach((c, i) => {
-			ctx.strokeStyle = c.color;
-			ctx.globalAlpha = alpha(c.alpha);
-			ctx.lineWidth = c.width + wider;
-			if (c.dashed && few) ctx.setLineDash([4, 4]);
-			ctx.stroke(paths[i]!);
-			if (c.dashed && few) ctx.setLineDash([]);
-		});
-	};
+	const many = count > WIDE_MOST;
 	ctx.lineCap = "butt";
-	stroke(plain, (a) => a * dim, 0);
-	if (s.emphasis?.links) stroke(strong, (a) => Math.min(1, a * 1.6 + 0.25), 0.8);
+	data.linkClasses.forEach((c, i) => {
+		ctx.strokeStyle = c.color;
+		ctx.globalAlpha = c.alpha * dim;
+		ctx.lineWidth = many ? 1 / s.dpr : c.width;
+		if (c.dashed && !many) ctx.setLineDash([4, 4]);
+		strokeLinks(s, plain[i]!, many);
+		if (c.dashed && !many) ctx.setLineDash([]);
+	});
+	data.linkClasses.forEach((c, i) => {
+		ctx.strokeStyle = c.color;
+		ctx.globalAlpha = Math.min(1, c.alpha * 1.6 + 0.25);
+		ctx.lineWidth = many && strong[i]!.length > WIDE_MOST ? 1 / s.dpr : c.width + 0.8;
+		if (c.dashed) ctx.setLineDash([4, 4]);
+		strokeLinks(s, strong[i]!, false);
+		if (c.dashed) ctx.setLineDash([]);
+	});
 	ctx.globalAlpha = 1;
 }
 

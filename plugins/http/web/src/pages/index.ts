@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: MIT
 //
-// The eight destinations. Each is a chunk of its own that is loaded when it is first opened.
+// The eight destinations. Each is a chunk of its own that is loaded when it is first opened; but Now,
+// where most begin, is part of the shell.
 import type { FunctionComponent } from "preact";
 import type { IconName } from "../ui/icons";
+import Now from "./now/page";
 
 export interface Destination {
 	/** First part of the path; "" is the root. */
@@ -17,7 +19,7 @@ export interface Destination {
 }
 
 export const destinations: Destination[] = [
-	{ path: "", title: "Now", icon: "now", key: "w", bar: true, load: () => import("./now/page") },
+	{ path: "", title: "Now", icon: "now", key: "w", bar: true, load: () => Promise.resolve({ default: Now }) },
 	{ path: "map", title: "Map", icon: "map", key: "m", bar: true, load: () => import("./map/page") },
 	{ path: "packets", title: "Packets", icon: "packets", key: "p", bar: true, load: () => import("./packets/page") },
 	{ path: "nodes", title: "Nodes", icon: "nodes", key: "n", bar: true, load: () => import("./nodes/page") },

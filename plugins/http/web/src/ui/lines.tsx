@@ -24,10 +24,26 @@ export interface LinesProps {
 	series: Series[];
 	unit?: string;
 	height?: number;
+	/** Unix seconds: the time that is shown, whether there are values or not. */
+	range?: [from: number, until: number];
 	/** The axis begins at 0. */
 	zero?: boolean;
 	onRange?: (from: number, until: number) => void;
 }
+
+/** Times of an axis: the clock, and the day where it changes. */
+function ticks(splits: number[], step: number): string[] {
+	let last = "";
+	return splits.map((t) => {
+		const date = day(t).slice(5), at = clock(t, t).slice(0, step < 60 ? 8 : 5);
+		const fresh = date !== last;
+		last = date;
+		return step >= 86400 ? date : fresh ? `${at}\n${date}` : at;
+	});
+}
+
+/** Room for the longest label. */
+const room = (_u: uPlot, values: string[] | null): number => 14 + 6.5 * Math.max(3, ...(values ?? []).map((v) => v.length));
 
 function options(p: LinesProps, width: number): uPlot.Options {
 	const axis = { stroke: token("--dim"), font: "11px system-ui", grid: { stroke: token("--line"), width: 1 }, ticks: { stroke: token("--line"), size: 4 } };
@@ -37,8 +53,11 @@ function options(p: LinesProps, width: number): uPlot.Options {
 		height: p.height ?? 160,
 		cursor: { sync: { key: "meshkern" }, drag: { x: true, y: false, setScale: p.onRange === undefined }, points: { size: 7 } },
 		legend: { live: true },
-		scales: { x: { time: true }, y: p.zero ? { range: (_u, _min, max) => [0, max > 0 ? max * 1.08 : 1] } : {} },
-		axes: [{ ...axis, space: 60 }, { ...axis, size: 48, values: (_u, ticks) => ticks.map((t) => `${t}${unit}`) }],
+		scales: { x: { time: true, range: (_u, min, max) => p.range ?? (min === max ? [min - 1800, max + 1800] : [min, max]) }, y: p.zero ? { range: (_u, _min, max) => [0, max > 0 ? max * 1.08 : 1] } : {} },
+		axes: [
+			{ ...axis, space: 64, size: 42, values: (_u, splits, _axis, _space, step) => ticks(splits, step) },
+			{ ...axis, size: room, values: (_u, values) => values.map((v) => `${String(v).replace("-", "−")}${unit}`) },
+		],
 		series: [
 			{ label: "Time", value: (_u, v) => (v == null ? UNKNOWN : `${day(v).slice(5)} ${clock(v, v).slice(0, 5)}`) },
 			...p.series.map((s, i): uPlot.Series => {

@@ -77,6 +77,8 @@ function useColumns(p: ListProps, all: ColumnDef[]) {
 	return { columns: columns.length > 0 ? columns : all.slice(0, 1), menu };
 }
 
+const ORDER = new Intl.Collator("en", { numeric: true });
+
 export function order(rows: Uint32Array, column: ColumnDef | undefined, sort: Sort): Uint32Array {
 	if (!column?.value) return rows;
 	const keyed = Array.from(rows, (row) => ({ row, v: column.value!(row) }));
@@ -84,7 +86,7 @@ export function order(rows: Uint32Array, column: ColumnDef | undefined, sort: So
 	const absent = (v: string | number | null) => v === null || v === "" || Number.isNaN(v);
 	keyed.sort((a, b) => {
 		if (absent(a.v) || absent(b.v)) return Number(absent(a.v)) - Number(absent(b.v));
-		const c = typeof a.v === "string" ? a.v.localeCompare(String(b.v), "en", { numeric: true }) : (a.v as number) - (b.v as number);
+		const c = typeof a.v === "string" ? ORDER.compare(a.v, String(b.v)) : (a.v as number) - (b.v as number);
 		return c * sign;
 	});
 	return Uint32Array.from(keyed, (k) => k.row);

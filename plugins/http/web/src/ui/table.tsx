@@ -73,8 +73,8 @@ export function Grid(p: GridProps) {
 	const measure = () => {
 		const el = box.current;
 		if (!el) return;
-		const first = Math.max(0, Math.floor(el.scrollTop / height) - 4);
-		const count = Math.ceil(el.clientHeight / height) + 8;
+		const first = Math.max(0, Math.floor(el.scrollTop / height) - 3);
+		const count = Math.ceil(el.clientHeight / height) + 6;
 		const v = view.peek();
 		if (v.first !== first || v.count !== count || v.width !== el.clientWidth)
 			view.value = { first, count, width: el.clientWidth };

@@ -4,7 +4,7 @@
 import type { ComponentChildren } from "preact";
 import type { Fields } from "../../lib/filter";
 import { count, fixed, percent, shortKey } from "../../lib/format";
-import { nodeHealth } from "../../lib/health";
+import { nodeHealth, nodeState } from "../../lib/health";
 import { isPinned, togglePin } from "../../lib/pins";
 import { role } from "../../lib/palette";
 import type { Table } from "../../lib/sets";
@@ -16,6 +16,8 @@ import type { ColumnDef } from "../../ui/table";
 
 export const nameOf = (t: Table, r: number): string => t.text("name", r) || shortKey(t.hex("key", r));
 export const healthOf = (t: Table, r: number) => nodeHealth(t.text("role", r), t.num("last", r), now.peek());
+
+export const stateOf = (t: Table, r: number) => nodeState(t.text("role", r), t.num("last", r), now.peek());
 
 const CAPABILITY = ["unknown", "suspected", "confirmed"];
 export const capability = (t: Table, r: number): string => CAPABILITY[t.num("capability", r)] ?? "unknown";
@@ -33,7 +35,7 @@ export const fields = (t: Table): Fields => ({
 	key: { help: "beginning of the key: key starts_with 3f", text: (r) => t.hex("key", r) },
 	prefix: { help: "first byte of the key, hex", text: (r) => t.hex("key", r).slice(0, 2) },
 	role: { help: ROLE_WORDS.join(", "), column: "role" },
-	state: { help: "active, quiet, silent", text: (r) => healthOf(t, r).word },
+	state: { help: "active, quiet, silent", text: (r) => stateOf(t, r).word },
 	age: { help: "since it was last heard: 15m, 2h", number: (r) => now.peek() - t.num("last", r), duration: true },
 	known: { help: "since it was first heard", number: (r) => now.peek() - t.num("first", r), duration: true },
 	adverts: { help: "how many were heard", number: (r) => t.num("adverts", r) },
@@ -60,11 +62,16 @@ export function Capability({ t, row }: { t: Table; row: number }): ComponentChil
 	return <Badge kind={kind} title={evidence ? `Evidence: ${evidence === "advert" ? "its own adverts" : "as a hop in a path"}` : "No evidence"}>{word}</Badge>;
 }
 
+export function State({ t, row }: { t: Table; row: number }): ComponentChildren {
+	const h = healthOf(t, row);
+	return <Badge kind={h.kind} title={h.why}>{h.word}</Badge>;
+}
+
 export const columns = (t: Table): ColumnDef[] => [
 	{ id: "name", title: "Name", width: "minmax(170px, 2fr)", value: (r) => nameOf(t, r), cell: (r) => <><RoleIcon role={role(t.text("role", r))} /><a href={`/nodes/${t.hex("key", r)}`} class={isPinned(t.hex("key", r)) ? "pinned" : ""}>{nameOf(t, r)}</a></> },
 	{ id: "key", title: "Key", width: "130px", mono: true, value: (r) => t.hex("key", r), cell: (r) => shortKey(t.hex("key", r)) },
 	{ id: "role", title: "Role", width: "96px", value: (r) => t.text("role", r), cell: (r) => t.text("role", r) ?? dash },
-	{ id: "state", title: "State", width: "92px", help: "By when it was last heard", value: (r) => healthOf(t, r).rank, cell: (r) => <Badge kind={healthOf(t, r).kind} title={healthOf(t, r).why}>{healthOf(t, r).word}</Badge> },
+	{ id: "state", title: "State", width: "92px", help: "By when it was last heard", value: (r) => stateOf(t, r).rank, cell: (r) => <State t={t} row={r} /> },
 	{ id: "last", title: "Last heard", width: "98px", right: true, value: (r) => t.num("last", r), cell: (r) => <Ago at={t.num("last", r)} /> },
 	{ id: "first", title: "First heard", width: "98px", right: true, value: (r) => t.num("first", r), cell: (r) => <Ago at={t.num("first", r)} /> },
 	{ id: "adverts", title: "Adverts", width: "76px", right: true, value: (r) => t.num("adverts", r), cell: (r) => count(t.num("adverts", r)) },

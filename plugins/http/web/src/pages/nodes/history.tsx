@@ -51,11 +51,12 @@ export function History({ key_ }: { key_: string }) {
 	const a = loaded.value.data, b = battery.value.data;
 	const activity = a && hourly(a.activityTimeline, seconds(a.timeRange.from), seconds(a.timeRange.to));
 	const s = a?.computedStats;
+	const range: [number, number] | null = a && [seconds(a.timeRange.from), seconds(a.timeRange.to)];
 	return (
 		<>
 			<div class="row"><Days days={days} /></div>
 			<Honest state={loaded.value} has={a !== null} what="its history" owner="analytics">
-				{a && s && activity && (
+				{a && s && activity && range && (
 					<>
 						<div class="figures">
 							<Figure name="Packets" value={count(s.totalPackets)} note={`${fixed(s.avgPacketsPerDay, 1)} a day`} />
@@ -63,15 +64,15 @@ export function History({ key_ }: { key_: string }) {
 							<Figure name="Longest silence" value={s.longestSilenceMs > 0 ? duration(s.longestSilenceMs / 1000) : "–"} />
 							<Figure name="Mean SNR" value={a.snrTrend.length === 0 ? "unknown" : a.snrTrend.length < FEW ? "too few" : fixed(s.snrMean, 1, "dB")} note={`n = ${count(a.snrTrend.length)}`} />
 						</div>
-						<section><h3>Packets an hour</h3><Lines label="Packets an hour" zero times={activity.times} series={[{ name: "Packets", bars: true, values: activity.values }]} /></section>
+						<section><h3>Packets an hour</h3><Lines label="Packets an hour" range={range} zero times={activity.times} series={[{ name: "Packets", bars: true, values: activity.values }]} /></section>
 						<section>
 							<h3>SNR</h3>
 							{a.snrTrend.length === 0
 								? <Notice kind="info">No observer measured it in this time.</Notice>
-								: <Lines label="SNR" unit="dB" times={a.snrTrend.map((p) => seconds(p.timestamp))} series={[{ name: "SNR", points: true, digits: 1, color: "--series-3", values: a.snrTrend.map((p) => p.snr) }]} />}
+								: <Lines label="SNR" range={range} unit="dB" times={a.snrTrend.map((p) => seconds(p.timestamp))} series={[{ name: "SNR", points: true, digits: 1, color: "--series-3", values: a.snrTrend.map((p) => p.snr) }]} />}
 						</section>
 						{b && b.samples.length > 0 && (
-							<section><h3>Battery</h3><Lines label="Battery" unit="V" times={b.samples.map((x) => seconds(x.timestamp))} series={[{ name: "Battery", digits: 2, values: b.samples.map((x) => x.battery_mv / 1000) }]} /></section>
+							<section><h3>Battery</h3><Lines label="Battery" range={range} unit="V" times={b.samples.map((x) => seconds(x.timestamp))} series={[{ name: "Battery", digits: 2, values: b.samples.map((x) => x.battery_mv / 1000) }]} /></section>
 						)}
 						<section>
 							<h3>Types</h3>

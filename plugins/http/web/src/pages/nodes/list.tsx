@@ -8,22 +8,23 @@ import { nodes, useSet } from "../../lib/store";
 import { RoleIcon } from "../../ui/icons";
 import { List, withQuery } from "../../ui/list";
 import { Button } from "../../ui/page";
-import { Ago, Badge } from "../../ui/state";
-import { columns, fields, healthOf, nameOf, ROLE_WORDS, SHOWN } from "./columns";
+import { Ago } from "../../ui/state";
+import { columns, fields, nameOf, ROLE_WORDS, SHOWN, State, stateOf } from "./columns";
 import { NodeDrawer } from "./detail";
 
 /** Roles and states as chips that put a condition into the filter. */
 function Facets({ t }: { t: Table }) {
 	const q = param("q");
-	const tally = (is: (r: number) => boolean) => {
-		let n = 0;
-		for (let r = 0; r < t.rows; r++) if (is(r)) n++;
-		return n;
-	};
+	const tally = new Map<string, number>();
+	const add = (k: string) => tally.set(k, (tally.get(k) ?? 0) + 1);
+	for (let r = 0; r < t.rows; r++) {
+		add(t.text("role", r) ?? "");
+		add(stateOf(t, r).word);
+	}
 	const chips: [field: string, word: string, n: number][] = [
-		...ROLE_WORDS.map((w): [string, string, number] => ["role", w, tally((r) => t.text("role", r) === w)]),
-		...["active", "quiet", "silent"].map((w): [string, string, number] => ["state", w, tally((r) => healthOf(t, r).word === w)]),
-		["pinned", "1", tally((r) => pins.value.includes(t.hex("key", r)))],
+		...ROLE_WORDS.map((w): [string, string, number] => ["role", w, tally.get(w) ?? 0]),
+		...["active", "quiet", "silent"].map((w): [string, string, number] => ["state", w, tally.get(w) ?? 0]),
+		["pinned", "1", pins.value.filter((k) => nodes.find(k) >= 0).length],
 	];
 	const toggle = (field: string, word: string) => {
 		const mine = `${field}:${word}`;
@@ -50,7 +51,7 @@ export function NodeList({ open, tab }: { open: string | null; tab: string }) {
 			what="nodes" state={state} fields={fields} words={() => ["name", "key", "role"]} columns={columns} shown={SHOWN} sort="-last"
 			rowKey={(t, r) => t.hex("key", r)} placeholder="name, beginning of a key, role:repeater age&lt;1h …" isOpen={isOpen}
 			onOpen={(t, r) => go(withQuery(`/nodes/${t.hex("key", r)}${tab === "overview" ? "" : `/${tab}`}`))}
-			rowClass={(t, r) => (healthOf(t, r).word === "silent" ? "faded" : "")}
+			rowClass={(t, r) => (stateOf(t, r).word === "silent" ? "faded" : "")}
 			facets={state.table && <Facets t={state.table} />}
 			actions={(keys, clear) => (
 				<>
@@ -65,7 +66,7 @@ export function NodeList({ open, tab }: { open: string | null; tab: string }) {
 				<div class="two">
 					<span><RoleIcon role={role(t.text("role", r))} />{nameOf(t, r)}</span><Ago at={t.num("last", r)} />
 					<span>{t.text("role", r) ?? "unknown"} · {t.hex("key", r).slice(0, 8)}</span>
-					<span><Badge kind={healthOf(t, r).kind}>{healthOf(t, r).word}</Badge></span>
+					<span><State t={t} row={r} /></span>
 				</div>
 			)}
 			drawer={open && <NodeDrawer key={open} start={open} tab={tab} />}

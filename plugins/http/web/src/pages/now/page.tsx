@@ -37,23 +37,26 @@ export interface Overview {
 	recent?: Row[];
 }
 
+/** The rest is asked for when the first question is answered. */
 export default function Now() {
 	const loaded = useApi<Overview>("/api/overview", 10000);
 	const o = loaded.value.data;
 	return (
 		<Page title="Now" aside={o?.totals && <Totals totals={o.totals} />}>
 			<Honest state={loaded.value} has={o !== null} what="the overview" owner="http">{o && <Flow o={o} />}</Honest>
-			<div class="now">
-				<div class="now-main">
-					{o && <Alerts alerts={o.alerts} checked={o.checked_at ?? o.at} />}
-					<MyNodes />
-					{o && <Changes changes={o.changes} />}
+			{(o !== null || loaded.value.error !== null) && (
+				<div class="now">
+					<div class="now-main">
+						{o && <Alerts alerts={o.alerts} checked={o.checked_at ?? o.at} />}
+						<MyNodes />
+						{o && <Changes changes={o.changes} />}
+					</div>
+					<div class="now-side">
+						<Thumb />
+						<LiveRows first={o?.recent ?? []} />
+					</div>
 				</div>
-				<div class="now-side">
-					<Thumb />
-					<LiveRows first={o?.recent ?? []} />
-				</div>
-			</div>
+			)}
 		</Page>
 	);
 }
@@ -63,7 +66,7 @@ function Totals({ totals: t }: { totals: NonNullable<Overview["totals"]> }) {
 		<span class="totals">
 			{t.nodes_active != null && <span>{`${count(t.nodes_active)} of ${plural(t.nodes ?? 0, "node")} active`}</span>}
 			{t.observers_active != null && <span>{`${count(t.observers_active)} of ${plural(t.observers ?? 0, "observer")}`}</span>}
-			{t.packets_24h != null && <span>{`${count(t.packets_24h)} packets in 24 h`}</span>}
+			{t.packets_24h != null && <span>{`${count(t.packets_24h)} receptions in 24 h`}</span>}
 		</span>
 	);
 }

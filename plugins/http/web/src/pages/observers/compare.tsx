@@ -44,6 +44,7 @@ const names = (mask: number, ids: string[]): string => ids.filter((_, i) => mask
 export function Compare() {
 	const ids = param("ids").split("~").filter(Boolean).slice(0, 4);
 	const query = new URLSearchParams({ ids: ids.join("~"), hours: param("hours") || "24" });
+	useSet(observers, 2000);
 	const loaded = useApi<Answer>(ids.length >= 2 ? `/api/web/compare?${query}` : null);
 	const { data } = loaded.value;
 	return (

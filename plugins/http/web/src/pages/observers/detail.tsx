@@ -100,6 +100,7 @@ function Radio({ id }: { id: string }) {
 	const since = new Date((Math.floor(Date.now() / 60000) * 60 - Number(days) * 86400) * 1000).toISOString();
 	const loaded = useApi<Metrics>(`/api/observers/${encodeURIComponent(id)}/metrics?since=${since}&resolution=${days === "1" ? "5m" : "1h"}`);
 	const { data } = loaded.value;
+	const range: [number, number] = [seconds(since), seconds(since) + Number(days) * 86400];
 	const times = data?.metrics.map((m) => seconds(m.timestamp)) ?? [];
 	const has = (k: keyof Metrics["metrics"][0]) => data?.metrics.some((m) => m[k] !== null) ?? false;
 	const of = (k: "noise_floor" | "tx_airtime_pct" | "rx_airtime_pct" | "recv_error_rate") => data!.metrics.map((m) => m[k]);
@@ -112,13 +113,13 @@ function Radio({ id }: { id: string }) {
 					<>
 						{data.reboots.length > 0 && <Notice kind="warn">{`Started again ${data.reboots.length === 1 ? "once" : `${count(data.reboots.length)} times`}, last ${full(seconds(data.reboots.at(-1)))}.`}</Notice>}
 						{has("noise_floor")
-							? <section><h3>Noise floor</h3><Lines label="Noise floor" unit="dBm" times={times} series={[{ name: "Noise floor", digits: 0, values: of("noise_floor") }]} /></section>
+							? <section><h3>Noise floor</h3><Lines label="Noise floor" range={range} unit="dBm" times={times} series={[{ name: "Noise floor", digits: 0, values: of("noise_floor") }]} /></section>
 							: <Notice kind="info">It does not report a noise floor.</Notice>}
 						{(has("tx_airtime_pct") || has("rx_airtime_pct")) && (
-							<section><h3>Air time</h3><Lines label="Air time" unit="%" zero times={times} series={[{ name: "Receiving", digits: 1, values: of("rx_airtime_pct") }, { name: "Sending", digits: 1, values: of("tx_airtime_pct") }]} /></section>
+							<section><h3>Air time</h3><Lines label="Air time" range={range} unit="%" zero times={times} series={[{ name: "Receiving", digits: 1, values: of("rx_airtime_pct") }, { name: "Sending", digits: 1, values: of("tx_airtime_pct") }]} /></section>
 						)}
-						{has("recv_error_rate") && <section><h3>Receive errors</h3><Lines label="Receive errors" unit="%" zero times={times} series={[{ name: "Errors", color: "--series-2", digits: 1, values: of("recv_error_rate") }]} /></section>}
-						{has("battery_mv") && <section><h3>Battery</h3><Lines label="Battery" unit="V" times={times} series={[{ name: "Battery", digits: 2, values: data.metrics.map((m) => (m.battery_mv === null ? null : m.battery_mv / 1000)) }]} /></section>}
+						{has("recv_error_rate") && <section><h3>Receive errors</h3><Lines label="Receive errors" range={range} unit="%" zero times={times} series={[{ name: "Errors", color: "--series-2", digits: 1, values: of("recv_error_rate") }]} /></section>}
+						{has("battery_mv") && <section><h3>Battery</h3><Lines label="Battery" range={range} unit="V" times={times} series={[{ name: "Battery", digits: 2, values: data.metrics.map((m) => (m.battery_mv === null ? null : m.battery_mv / 1000)) }]} /></section>}
 					</>
 				)}
 			</Honest>

@@ -99,10 +99,10 @@ export function Inspector() {
 			</div>
 			{closed && <p class="notice info">{`${topic} is not offered to pages: listen with meshkern tail ${topic}`}</p>}
 			<p class="count" role="status">{`${count(c.came)} came, ${count(c.fit)} fit, ${count(kept.current.length)} kept, ${count(list.length)} shown${c.lost > 0 ? `, ${count(c.lost)} lost` : ""}${paused.value ? ", paused" : ""}`}</p>
-			<ol class="messages">
+			<ol class="bus-messages">
 				{list.map((m) => (
 					<li key={id(m)}>
-						<button type="button" class="message" aria-expanded={open.value === id(m)} onClick={() => (open.value = open.value === id(m) ? "" : id(m))}>
+						<button type="button" class="bus-message" aria-expanded={open.value === id(m)} onClick={() => (open.value = open.value === id(m) ? "" : id(m))}>
 							<span class="dim">{clock(m.time_us / 1e6, Date.now() / 1000, true)}</span> <code>{m.topic}</code> <span class="dim">{`#${m.seq} ${m.origin}`}</span>
 							{m.retained && <span class="badge off">last value</span>}{m.delta && <span class="badge off">change</span>}
 							<span class="ellipsis grow dim mono">{brief(m.body)}</span>
@@ -124,7 +124,7 @@ function brief(body: unknown): string {
 function Body({ m }: { m: Message }) {
 	const text = JSON.stringify(m.body, null, 2);
 	return (
-		<div class="message-body">
+		<div class="bus-body">
 			<CopyButton text={JSON.stringify(m)} label="Copy the message" />
 			<pre tabIndex={0}>{text.length > BODY_MAX ? `${text.slice(0, BODY_MAX)}\n… ${count(text.length - BODY_MAX)} characters more; the file has them` : text}</pre>
 		</div>

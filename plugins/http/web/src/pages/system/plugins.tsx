@@ -72,16 +72,15 @@ const SAMPLES = 60;
 function useRates(items: Plugin[] | undefined): Map<string, number[]> {
 	const rates = useRef(new Map<string, number[]>());
 	const last = useRef<{ at: number; sums: Map<string, number> } | null>(null);
-	useEffect(() => {
+	useMemo(() => {
 		if (!items) return;
 		const at = performance.now();
 		const sums = new Map(items.map((p) => [p.name, p.in + p.out]));
 		const before = last.current;
-		if (before && at - before.at > 500) {
-			for (const [name, sum] of sums) {
-				const rate = Math.max(0, (sum - (before.sums.get(name) ?? sum)) / ((at - before.at) / 1000));
-				rates.current.set(name, [...(rates.current.get(name) ?? []), rate].slice(-SAMPLES));
-			}
+		if (before && at - before.at < 500) return;
+		for (const [name, sum] of before ? sums : []) {
+			const rate = Math.max(0, (sum - (before!.sums.get(name) ?? sum)) / ((at - before!.at) / 1000));
+			rates.current.set(name, [...(rates.current.get(name) ?? []), rate].slice(-SAMPLES));
 		}
 		last.current = { at, sums };
 	}, [items]);

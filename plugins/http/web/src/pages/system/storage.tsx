@@ -8,7 +8,7 @@ import { listen } from "../../lib/events";
 import { bytes, count, day, fixed } from "../../lib/format";
 import { Button } from "../../ui/page";
 import { Lines } from "../../ui/chart";
-import { Badge, Facts, Figure, Honest, Notice } from "../../ui/state";
+import { Badge, Figure, Honest, Notice } from "../../ui/state";
 import { withKey } from "./key";
 
 interface Timing {
@@ -83,9 +83,9 @@ export function Storage() {
 							</table>
 						</div>
 					</section>
-					<section class="card">
+					<section class="card wide">
 						<h2>Since the start</h2>
-						<Facts items={SHOWN.filter(([k]) => s[k] !== undefined).map(([k, words]) => [words, BAD.has(k) && s[k]! > 0 ? <span class="bad-text">{count(s[k])}</span> : count(s[k])])} />
+						<dl class="numbers wider">{SHOWN.filter(([k]) => s[k] !== undefined).map(([k, words]) => <div key={k}><dt>{words}</dt><dd class={BAD.has(k) && s[k]! > 0 ? "bad-text" : ""}>{count(s[k])}</dd></div>)}</dl>
 					</section>
 					<Backup />
 				</div>
