@@ -7,7 +7,7 @@
 
 #include "grow.h"
 
-#define EVERY_S 30
+#define EVERY_S 10
 #define HANGS_S 300 /* a reading that has not ended by then never will */
 
 static mk_result

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * Where phones heard whom: cells of a map with who was heard there and how well, and who has brought
- * in most of it. The receptions are read out of the database, at the start and again every half a
- * minute.
+ * in most of it. The receptions are read out of the database, at the start and again every ten
+ * seconds.
  */
 #ifndef ANALYTICS_COVERAGE_H
 #define ANALYTICS_COVERAGE_H

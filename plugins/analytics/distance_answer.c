@@ -22,9 +22,7 @@ struct pair {
 	int type; /* see type_texts */
 };
 
-static const char *const type_texts[] = { "R\xe2\x86\x94R", "C\xe2\x86\x94R",
-					  "C\xe2\x86\x94"
-					  "C" };
+static const char *const type_texts[] = { "R\u2194R", "C\u2194R", "C\u2194C" };
 
 struct reading {
 	struct distance *d;

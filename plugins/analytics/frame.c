@@ -6,10 +6,11 @@
 
 #include "names.h"
 #include "query.h"
+#include "render.h"
 #include "table.h"
 #include "view.h"
 
-#define TICK_OBSERVATIONS 65536u /* what waits is counted after so many, also while reading */
+#define WAITING_MAX 4096u /* so many packets wait to be counted, also while history is read */
 
 /* --------------------------------------------------------------- packets -- */
 
@@ -143,7 +144,7 @@ frame_on_obs(struct frame *f, const struct hops_obs *o)
 		if (f->modules[i].class->on_obs != NULL)
 			f->modules[i].class->on_obs(f->modules[i].self, p, o);
 	}
-	if (f->waiting_count >= TICK_OBSERVATIONS || f->packet_count > f->max_packets + 4096)
+	if (f->waiting_count >= WAITING_MAX || f->packet_count > f->max_packets + 4096)
 		table_expire(f);
 }
 
@@ -228,7 +229,7 @@ frame_answer(struct frame *f, const char *name, const mk_val *args, struct json 
 			if (strcmp(m->name, name) != 0)
 				continue;
 			if (query_init(&q, f, args, now) != MK_OK)
-				return 503;
+				return render_error(out, 503, "out of memory");
 			frame_flush(f);
 			status = m->answer(f->modules[i].self, &q, out);
 			query_fini(&q);

@@ -8,7 +8,7 @@
 #include "reach.h"
 
 #define REACH_HOUR_S 3600
-#define REACH_LONG_HOURS 12u      /* beyond the last day so many count together */
+#define REACH_LONG_HOURS 12u     /* beyond the last day so many count together */
 #define REACH_NODE 0x80000000u   /* an end is the id of a node or an observer; else it is a token */
 #define REACH_AGAIN 0x40000000u  /* `to` of a hop that comes again in the same path */
 #define REACH_NOBODY 0x40000001u /* `to` of the last hop, if it is not known who heard it */

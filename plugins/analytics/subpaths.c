@@ -73,7 +73,7 @@ subpath_text(struct json *j, const char *key, struct frame *f, const uint32_t *h
 		hops_token_text(hops[i], token);
 		for (char *c = token; upper && *c != '\0'; c++)
 			*c = (char)(*c >= 'a' ? *c - 32 : *c);
-		n = snprintf(text + len, sizeof(text) - len, "%s%s", i == 0 ? "" : " \xe2\x86\x92 ",
+		n = snprintf(text + len, sizeof(text) - len, "%s%s", i == 0 ? "" : " \u2192 ",
 			     name == NULL || name[0] == '\0' ? token : name);
 		/* A name may be cut off here, and then the last of its characters is U+FFFD. */
 		len += n < 0 ? 0 : (size_t)n;

@@ -12,9 +12,8 @@
 #define PASSIVE_EVERY_US UINT64_C(1000000)
 #define PASSIVE_PAGES 256
 #define BLOCKED_US UINT64_C(60000000)
-#define LATE 4          /* times the limit */
-#define PASSES 4        /* of another thread at a time: each meets less than the one before */
-#define LAST_PAGES 1000 /* so few a commit checkpoints by itself, so that a long log begins anew */
+#define LATE 4   /* times the limit */
+#define PASSES 4 /* of another thread at a time: each meets less than the one before */
 
 /* Instead of SQLite's own automatic checkpoint, which would try at every commit while a reader
  * keeps it from getting anywhere. */
@@ -28,8 +27,7 @@ db_on_commit(void *arg, sqlite3 *handle, const char *schema, int pages)
 	db->log_pages = pages;
 	if (pages < db->log_tried) /* the log began anew */
 		db->log_tried = db->log_done = 0;
-	if (pages < db->log_tried + limit &&
-	    !(db->log_fresh && pages > 3 * db->log_limit && pages - db->log_done < LAST_PAGES))
+	if (pages < db->log_tried + limit && !(db->log_fresh && pages > LATE * db->log_limit))
 		return SQLITE_OK;
 	db->log_fresh = false;
 	db->log_tried = pages;

@@ -118,8 +118,8 @@ mk_result db_checkpoint(struct db *db, bool truncate, struct db_wal *wal, mk_err
  * if that does not keep up, and the log is four times its limit, a commit does it all the same. */
 void db_checkpoints_elsewhere(struct db *db);
 bool db_wants_checkpoint(const struct db *db, bool idle);
-/* Is the log so long that it should begin anew? The first commit afterwards syncs, which takes as
- * long as a step or two, so it is not done more often than needed. */
+/* Is the log so long that it should begin anew? For that a checkpoint must meet a moment in which
+ * nothing is written, so it takes several passes, which is not worth it for a short one. */
 bool db_wants_restart(const struct db *db);
 /* On any thread, through a connection of its own; with `all` until nothing is left. */
 mk_result db_checkpoint_apart(const char *path, bool all, struct db_wal *wal, mk_err *err);

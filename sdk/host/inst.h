@@ -86,6 +86,7 @@ struct inst_thread {
 	void (*fn)(void *);
 	void *arg;
 	char name[16];
+	_Atomic bool ended; /* `fn` has returned */
 	bool used;
 };
 

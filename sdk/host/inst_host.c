@@ -331,6 +331,7 @@ host_thread(void *arg)
 	crash_set_instance(t->inst->config.name);
 	t->fn(t->arg);
 	crash_set_instance(NULL);
+	atomic_store(&t->ended, true);
 	return NULL;
 }
 
@@ -344,7 +345,8 @@ host_spawn(const mk_host *h, const char *name, void (*fn)(void *), void *arg)
 	for (uint32_t i = 0; i < INST_THREADS; i++) {
 		struct inst_thread *t = &in->threads[i];
 
-		if (t->used)
+		/* One that has ended makes room. */
+		if (t->used && (!atomic_load(&t->ended) || pthread_join(t->thread, NULL) != 0))
 			continue;
 		*t = (struct inst_thread){ .inst = in, .fn = fn, .arg = arg, .used = true };
 		snprintf(t->name, sizeof(t->name), "%s", name);

@@ -73,25 +73,40 @@ const views = {
 	prefixes: ["/network/prefixes", "h1"], system: ["/system", "h1"], bus: ["/system/bus", "h1"],
 };
 
+/**
+ * Measures tasks of the page's main thread from now on; the result ends it and tells the longest, in ms
+ * of processor time: what else the machine does is not the page's fault.
+ */
+async function tasks(page) {
+	const browser = page.context().browser();
+	await browser.startTracing(page, { categories: ["toplevel", "__metadata"] });
+	return async () => {
+		const { traceEvents } = JSON.parse((await browser.stopTracing()).toString());
+		const main = new Set(traceEvents.filter((e) => e.name === "thread_name" && e.args.name === "CrRendererMain").map((e) => `${e.pid}:${e.tid}`));
+		const found = traceEvents.filter((e) => e.name === "ThreadControllerImpl::RunTask" && main.has(`${e.pid}:${e.tid}`)).map((e) => e.tdur ?? 0);
+		ok(found.length > 0, "there were tasks");
+		return Math.max(...found) / 1000;
+	};
+}
+
 /** Loads a view with an empty cache: ms until `what` is there, requests until then, the longest task. */
 async function load([address, what]) {
 	const page = await open(null);
 	await page.addInitScript((selector) => {
-		window.tasks = [];
-		new PerformanceObserver((list) => window.tasks.push(...list.getEntries().map((e) => e.duration))).observe({ type: "longtask", buffered: true });
 		const look = () => {
 			if (document.querySelector(selector)) window.shownAt = performance.now();
 			else requestAnimationFrame(look);
 		};
 		requestAnimationFrame(look);
 	}, what);
+	const endTasks = database ? await tasks(page) : null;
 	await page.goto(d.base + address, { waitUntil: "commit" });
 	const ms = await (await page.waitForFunction(() => window.shownAt)).jsonValue();
 	// The page itself, and what had come before it could be shown.
 	const requests = 1 + (await page.evaluate(() => performance.getEntriesByType("resource").filter((e) => e.responseEnd <= window.shownAt).length));
 	await page.waitForLoadState("networkidle");
 	await page.locator(".skeleton").first().waitFor({ state: "detached" });
-	const task = await page.evaluate(() => Math.max(0, ...window.tasks));
+	const task = endTasks ? await endTasks() : 0;
 	return { page, ms, requests, task };
 }
 
@@ -121,15 +136,15 @@ test("no page has many elements", async () => {
 const median = (list) => [...list].sort((a, b) => a - b)[list.length >> 1];
 
 async function timed(name, budget) {
-	const times = [], tasks = [];
+	const times = [], longest = [];
 	for (let i = 0; i < 5; i++) {
 		const { page, ms, task } = await load(views[name]);
 		await page.context().close();
 		times.push(ms);
-		tasks.push(task);
+		longest.push(task);
 	}
 	figure(`${name}_ready`, median(times), "ms", budget);
-	figure(`${name}_longest_task`, median(tasks), "ms", BUDGET.task_ms);
+	figure(`${name}_longest_task`, median(longest), "ms", BUDGET.task_ms);
 }
 
 if (database) {
@@ -137,20 +152,20 @@ if (database) {
 	test("so can 71,000 packets", () => timed("packets", BUDGET.packets_ms));
 	for (const name of ["nodes", "observers", "channels", "map"])
 		test(`${name}: no task is long`, async () => {
-			const tasks = [];
+			const longest = [];
 			for (let i = 0; i < 3; i++) {
 				const { page, task } = await load(views[name]);
 				await page.context().close();
-				tasks.push(task);
+				longest.push(task);
 			}
-			figure(`${name}_longest_task`, median(tasks), "ms", BUDGET.task_ms);
+			figure(`${name}_longest_task`, median(longest), "ms", BUDGET.task_ms);
 		});
 	test("typing into the filter of 71,000 packets stays fluent", async () => {
 		const { page } = await load(views.packets);
-		await page.evaluate(() => (window.tasks.length = 0));
+		const endTasks = await tasks(page);
 		await page.locator("[data-filter]").pressSequentially("type:advert hops>3 from:a", { delay: 30 });
 		await eventually("the rows", () => page.locator(".grid-row .type").first().isVisible());
-		figure("filter_longest_task", await page.evaluate(() => Math.max(0, ...window.tasks)), "ms", BUDGET.task_ms);
+		figure("filter_longest_task", await endTasks(), "ms", BUDGET.task_ms);
 		const cdp = await page.context().newCDPSession(page);
 		await cdp.send("HeapProfiler.collectGarbage");
 		const { usedSize, backingStorageSize = 0 } = await cdp.send("Runtime.getHeapUsage");

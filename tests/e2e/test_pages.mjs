@@ -155,6 +155,8 @@ test("observers are listed with a state, opened and compared", async () => {
 	}
 	await page.goto(`${d.base}/observers/compare?ids=${observers[0].id}~${observers[1].id}&hours=1`);
 	await page.getByText("different packets").waitFor();
+	for (const ids of ["", observers[0].id, `${observers[0].id}~nobody`, `${observers[0].id}~${observers[0].id}`])
+		equal((await fetch(`${d.base}/api/web/compare?ids=${ids}`)).status, 400, ids);
 	equal(page.problems, []);
 	await page.context().close();
 });

@@ -1,3 +1,4 @@
+#!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 """What CoreScope answered on a real database at a frozen clock, against what meshkern answers.
 
@@ -11,11 +12,13 @@
 tests/data/golden_differences.tsv says which differences are meant: URL, path within the answer, kind
 and reason, separated by tabs, the first two of them regular expressions for the whole. A path is
 like `.packets[].observations[].snr`; kind is any of the signs above together, `*` for all of them,
-or `order`: the list is compared without regard to its order. A row that covers a path covers what is
+`order`: the list is compared without regard to its order, or `pending`: what is there is not compared
+yet (path `-`: nothing of the answer is), which is reported as a skipped test. A row that covers a path covers what is
 below it. `=` means the same text as in the row above."""
 
 import collections
 import functools
+import glob
 import json
 import math
 import os
@@ -35,7 +38,7 @@ from http_client import ask
 SHARED = os.path.join(SOURCE, "..", "shared")
 GOLDEN = os.path.join(SHARED, "golden")
 TABLE = os.path.join(SOURCE, "tests", "data", "golden_differences.tsv")
-FAKETIME = "/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1"
+FAKETIME = next(iter(glob.glob("/usr/lib/*/faketime/libfaketimeMT.so.1")), "")
 CLOCK = "2026-05-17 18:15:00"
 KEY = "peer-benchmark-key-0123456789abcdef"
 
@@ -146,7 +149,7 @@ USED = set()  # lines of the table that covered something
 
 
 def covers(rule, difference):
-    if rule.kinds != "*" and difference.kind not in rule.kinds:
+    if rule.kinds not in ("*", "pending") and difference.kind not in rule.kinds:
         return False
     path = difference.path
     while True:
@@ -179,6 +182,12 @@ def differences(recorded, answer, rules):
         fine = d.path in unstable or any(covers(r, d) for r in rules if r.kinds != "order")
         (meant if fine else bad).append(d)
     return bad, meant
+
+
+def pending(recorded, rules):
+    """Patterns of paths that are not compared."""
+    name = f"{recorded.method} {recorded.url}"
+    return [r.path.pattern for r in rules if r.kinds == "pending" and r.url.fullmatch(name)]
 
 
 # ---------------------------------------------------------------- the daemon --
@@ -284,12 +293,18 @@ class Golden(unittest.TestCase):
 
     def check(self, list_of):
         deadline = time.monotonic() + SECONDS
-        lines = []
+        lines, waiting = [], 0
         for recorded in list_of:
+            paths = pending(recorded, self.rules)
+            waiting += bool(paths)
+            if "-" in paths:
+                continue
             _, bad, _ = look(self.d.port, recorded, self.rules, deadline)
             if bad:
                 lines += [f"{recorded.method} {recorded.url}", *show(bad)]
         self.assertFalse(lines, "\n".join(["differs:", *lines[:200]]))
+        if waiting:
+            self.skipTest(f"{waiting} of {len(list_of)} answers are not compared in full yet")
 
 
 def add_cases():

@@ -179,9 +179,10 @@ static const char *
 host_str(const mk_host *h, const char *path)
 {
 	(void)h;
-	return strcmp(path, "listen[0]") == 0 ? "127.0.0.1:0"
-	       : strcmp(path, "api_key") == 0 ? "0123456789abcdef"
-					      : NULL;
+	return strcmp(path, "listen[0]") == 0    ? "127.0.0.1:0"
+	       : strcmp(path, "api_key") == 0    ? "0123456789abcdef"
+	       : strcmp(path, "map.center") == 0 ? "50.85,4.35"
+						 : NULL;
 }
 
 static int64_t

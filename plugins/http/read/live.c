@@ -493,9 +493,10 @@ live_nodes(struct read *r, const mk_val *body, bool delta, bool relays)
 
 /* Another database, or the same one opened anew: begin from nothing. */
 static void
-live_reset(struct read *r)
+live_reset(struct read *r, const char *database)
 {
 	model_write(r->config.model);
+	(void)snprintf(r->database, sizeof(r->database), "%s", database);
 	r->ready = r->warm = r->complete = false;
 	r->storage_epoch++;
 	r->newest_obs = r->newest_tx = INT64_MIN;
@@ -519,9 +520,8 @@ live_state(struct read *r, const mk_val *body)
 	if (strcmp(state, "ready") != 0 || database[0] == '\0' ||
 	    (strcmp(database, r->database) == 0 && epoch == r->epoch_told))
 		return;
-	memcpy(r->database, database, sizeof(database));
 	r->epoch_told = epoch;
-	live_reset(r);
+	live_reset(r, database);
 	load_start(r);
 }
 

@@ -21,7 +21,7 @@ struct alerts {
 	const struct http *h;
 	const struct settings *set;
 	struct alert *out;
-	uint32_t count;
+	uint32_t count, total;
 	int64_t now_s;
 };
 
@@ -29,16 +29,33 @@ static void alerts_add(struct alerts *a, bool bad, const char *kind, const char 
 		       uint32_t weight, const char *format, ...)
     __attribute__((format(printf, 7, 8)));
 
+/* When there are too many, the least one makes room; NULL: that would be this one. */
+static struct alert *
+alerts_place(struct alerts *a, bool bad, uint32_t weight)
+{
+	struct alert *least = &a->out[0];
+
+	if (a->count < ALERTS_MAX)
+		return &a->out[a->count++];
+	for (uint32_t i = 1; i < a->count; i++)
+		if (a->out[i].bad < least->bad ||
+		    (a->out[i].bad == least->bad && a->out[i].weight < least->weight))
+			least = &a->out[i];
+	if (bad < least->bad || (bad == least->bad && weight <= least->weight))
+		return NULL;
+	return least;
+}
+
 static void
 alerts_add(struct alerts *a, bool bad, const char *kind, const char *ref, int64_t since,
 	   uint32_t weight, const char *format, ...)
 {
-	struct alert *at = &a->out[a->count];
+	struct alert *at = alerts_place(a, bad, weight);
 	va_list ap;
 
-	if (a->count == ALERTS_MAX)
+	a->total++;
+	if (at == NULL)
 		return;
-	a->count++;
 	*at = (struct alert){ .bad = bad, .kind = kind, .since = since, .weight = weight };
 	(void)snprintf(at->ref, sizeof(at->ref), "%s", ref);
 	va_start(ap, format);
@@ -244,6 +261,23 @@ alerts_node(struct alerts *a, uint32_t number)
 		   n->name == NULL ? n->key : n->name, span, lose);
 }
 
+/* Nothing comes at all, from nobody: that is one thing, not one for each observer. */
+static bool
+alerts_silence(struct alerts *a)
+{
+	int64_t last = atomic_load(&a->h->flow.last_us) / 1000000, silent = a->now_s - last;
+	double usual = flow_usual(&a->h->flow, a->now_s / 60);
+	char span[32];
+
+	if (last == 0 || usual <= 0 || silent < SILENT_LEAST_S ||
+	    (double)silent < SILENT_PAUSES * 60 / usual)
+		return false;
+	alerts_span(silent, span);
+	alerts_add(a, true, "bus", "rx/raw", last, 900,
+		   "No packet from anybody for %s (normally %.3g a minute)", span, usual);
+	return true;
+}
+
 static int
 alerts_compare(const void *x, const void *y)
 {
@@ -259,20 +293,24 @@ alerts_compare(const void *x, const void *y)
 }
 
 uint32_t
-alerts_find(const struct http *h, const struct settings *set, int64_t now_s, struct alert *out)
+alerts_find(const struct http *h, const struct settings *set, int64_t now_s, struct alert *out,
+	    uint32_t *total)
 {
 	struct alerts a = { .h = h, .set = set, .out = out, .now_s = now_s };
 	struct read_state s;
+	bool silence;
 
 	alerts_storage(&a);
 	alerts_list(&a, "mqtt/sources", alerts_broker);
 	alerts_list(&a, "core/plugins", alerts_plugin);
 	alerts_gaps(&a);
 	read_get_state(h->read, &s);
-	for (uint32_t i = 0; s.warm && i < read_observer_count(h->read); i++)
+	silence = alerts_silence(&a);
+	for (uint32_t i = 0; !silence && s.warm && i < read_observer_count(h->read); i++)
 		alerts_observer(&a, i);
 	for (uint32_t i = 0; s.warm && i < read_node_count(h->read); i++)
 		alerts_node(&a, i);
 	qsort(out, a.count, sizeof(out[0]), alerts_compare);
+	*total = a.total;
 	return a.count;
 }

@@ -17,9 +17,9 @@ struct alert {
 	char ref[80], text[200];
 };
 
-/* Under the model's lock. How many there are. */
+/* Under the model's lock: at most ALERTS_MAX, how many of them; and how many there are in all. */
 uint32_t alerts_find(const struct http *h, const struct settings *set, int64_t now_s,
-		     struct alert *out);
+		     struct alert *out, uint32_t *total);
 /* "3 h", "14 min", "20 s". */
 void alerts_span(int64_t seconds, char out[32]);
 

@@ -66,7 +66,7 @@ one_advert(void *arg, const struct read_packet *p)
 	packet_put_fields(a->out, a->r, p);
 	js_karray(a->out, "observations");
 	for (uint32_t i = p->obs_count; i-- > 0;) /* newest first */
-		packet_put_obs(a->out, a->r, p, &p->obs[i], true);
+		packet_put_obs(a->out, a->r, p, &p->obs[i], false);
 	js_array_end(a->out);
 	js_object_end(a->out);
 	return --a->left > 0;

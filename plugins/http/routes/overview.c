@@ -113,7 +113,8 @@ static void
 over_alerts(const struct over *o)
 {
 	struct alert *list = calloc(ALERTS_MAX, sizeof(*list));
-	uint32_t n = list == NULL ? 0 : alerts_find(o->h, o->set, o->now_s, list);
+	uint32_t total = 0;
+	uint32_t n = list == NULL ? 0 : alerts_find(o->h, o->set, o->now_s, list, &total);
 	char id[128];
 
 	js_karray(o->out, "alerts");
@@ -135,7 +136,7 @@ over_alerts(const struct over *o)
 		js_object_end(o->out);
 	}
 	js_array_end(o->out);
-	js_kuint(o->out, "alerts_total", n);
+	js_kuint(o->out, "alerts_total", total);
 	js_kint(o->out, "checked_at", o->now_s);
 	free(list);
 }

@@ -657,7 +657,7 @@ static const struct route_param packet_params[] = {
 #define SET(what, fn, parts, age, ...)                                                          \
 	{ .method = "GET", .pattern = "/api/sets/" what, .handle = fn, .reads = parts,          \
 	  .max_age_s = age, .cost = 4, .type = "application/octet-stream",                      \
-	  .summary = what " as columns of numbers", .answer = "columns, docs/events.md", __VA_ARGS__ }
+	  .summary = what " as columns of numbers", .answer = "columns: docs/events.md, Columnar sets", __VA_ARGS__ }
 
 const struct route set_routes[] = {
 	SET("packets", sets_packets, MODEL_PACKETS | MODEL_NODES | MODEL_OBSERVERS | MODEL_WARM, 10,

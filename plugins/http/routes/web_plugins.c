@@ -57,7 +57,7 @@ job_post(struct request *rq, struct json *out)
 
 /* clang-format off */
 const struct route web_plugin_routes[] = {
-	{ .method = "GET", .pattern = "/api/live/plugins", .handle = live_ask, .max_age_s = 1,
+	{ .method = "GET", .pattern = "/api/live/plugins", .handle = live_ask,
 	  .cost = 1, .summary = "all plugins with their numbers as they are now",
 	  .answer = "as /api/plugins" },
 	{ .method = "POST", .pattern = "/api/jobs/{name}/{action}", .handle = job_post,

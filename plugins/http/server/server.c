@@ -7,6 +7,7 @@
 
 #include <dlfcn.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdarg.h>
@@ -155,7 +156,8 @@ httpd_read_pem(const char *path, char **out, mk_err *err)
 }
 
 /* The pages that came with this plugin lie where its own file tells: beside the plugins in a build
- * tree, in share/ of an installation. Without them there is the page of page.c. */
+ * tree, in share/ of an installation. Programs that the server is linked into have none. Without
+ * pages there is the one of page.c. */
 static void
 httpd_own_pages(struct httpd *s, uint64_t now_us)
 {
@@ -163,22 +165,29 @@ httpd_own_pages(struct httpd *s, uint64_t now_us)
 	char path[4096];
 	mk_err err = { 0 };
 	Dl_info own;
+	int fd;
 
 	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]) && s->web == NULL; i++) {
 		const char *end;
 
 		if (dladdr((const void *)http_settings_options, &own) == 0 ||
-		    (end = strrchr(own.dli_fname, '/')) == NULL ||
+		    (end = strrchr(own.dli_fname, '/')) == NULL || strstr(end, ".so") == NULL ||
 		    snprintf(path, sizeof(path), "%.*s/%s/index.html", (int)(end - own.dli_fname),
-			     own.dli_fname, places[i]) >= (int)sizeof(path) ||
-		    access(path, R_OK) != 0)
+			     own.dli_fname, places[i]) >= (int)sizeof(path))
 			continue;
+		/* Not access(): the sandbox of a process lets one look, and not read. */
+		fd = open(path, O_RDONLY | O_CLOEXEC);
+		if (fd == -1)
+			continue;
+		close(fd);
 		*strrchr(path, '/') = '\0';
 		if (folder_new(path, false, now_us, &s->web, &err) != MK_OK)
 			httpd_log(s, MK_LOG_WARN, "the pages cannot be served: %s", err.text);
 	}
 	if (s->web == NULL)
-		httpd_log(s, MK_LOG_WARN, "no pages are installed; \"/\" says what there is");
+		httpd_log(s, MK_LOG_WARN,
+			  "no pages can be read (they are built by npm; a process of its own "
+			  "needs allow.read for them); \"/\" says what there is");
 }
 
 static mk_result

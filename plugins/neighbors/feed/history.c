@@ -403,8 +403,12 @@ history_row(struct history *h, struct history_chunk *c, struct hops_obs *o)
 		hops_obs_direction(o, text, (size_t)sqlite3_column_bytes(s, 3));
 	text = sqlite3_column_blob(s, 5);
 	if (text != NULL && !hops_obs_path(o, text, (size_t)sqlite3_column_bytes(s, 5)) &&
-	    o->type != HOPS_TYPE_TRACE)
+	    o->type != HOPS_TYPE_TRACE) {
+		/* What the packet is goes with the first observation that is handed over. */
+		if (o->packet != NULL)
+			h->txs[o->tx % TX_SLOTS].used = false;
 		return false;
+	}
 	/* Copies of one packet may have different routes: what was heard counts, as far as it was
 	 * kept. */
 	text = sqlite3_column_blob(s, 7);

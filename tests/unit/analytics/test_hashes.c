@@ -158,10 +158,10 @@ Test(hashes, an_advert_without_hops_counts_for_its_node_only)
 
 Test(hashes, capability_is_the_same_under_every_filter)
 {
+	static const char area[] = "{\"area\": {\"latMin\": 1.0, \"latMax\": 2.0, \"lonMin\": 1.0,"
+				   " \"lonMax\": 2.0}}";
 	static const char *const filters[] = { "{}", "{\"region\": \"PDX\"}",
-					       "{\"region\": \"XXX\"}",
-					       "{\"area\": {\"latMin\": 1.0, \"latMax\": 2.0,"
-					       " \"lonMin\": 1.0, \"lonMax\": 2.0}}" };
+					       "{\"region\": \"XXX\"}", area };
 
 	world_node(&w, "aa11", "repeater", 0, 0);
 	w.frame.node[hops_ids_find(&w.frame.nodes.ids, "aa11", 4)].capability =

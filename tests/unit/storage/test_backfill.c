@@ -238,23 +238,29 @@ on_first(void *arg)
 	return (*left)-- == 0;
 }
 
-Test(backfill, cancelled_in_the_middle_of_a_step_it_has_not_happened)
+Test(backfill, cancelled_anywhere_in_a_step_it_has_not_happened)
 {
 	struct opened o;
 	struct jobs *jobs = start_mixed(&o);
 	struct job_progress p;
-	mk_err err = { .text = "" };
-	int left = 3;
+	mk_result rc = MK_ETIMEDOUT;
+	int tries = 0;
 
 	run_before(jobs, LAST_SEEN);
-	sqlite3_progress_handler(db_handle(o.db), 100, on_first, &left);
-	cr_expect_eq(jobs_step(jobs, LAST_SEEN, JOBS_HOLD_US, &p, &err), MK_ETIMEDOUT);
-	sqlite3_progress_handler(db_handle(o.db), 0, NULL, NULL);
-	cr_expect_str_eq(p.state_text, "pending");
-	cr_expect_eq(p.done, 0);
-	expect_answer("SELECT count(*) FROM transmissions WHERE last_seen <> 0", "0");
+	for (; rc == MK_ETIMEDOUT; tries++) {
+		int left = 4 * tries;
+
+		sqlite3_progress_handler(db_handle(o.db), 4, on_first, &left);
+		rc = jobs_step(jobs, LAST_SEEN, JOBS_HOLD_US, &p, NULL);
+		sqlite3_progress_handler(db_handle(o.db), 0, NULL, NULL);
+		cr_assert(rc == MK_OK || strcmp(p.state_text, "pending") == 0, "%s", p.state_text);
+		cr_assert(rc == MK_OK || p.done == 0, "%" PRId64, p.done);
+	}
+	cr_expect_eq(rc, MK_OK);
+	cr_expect_gt(tries, 20);
 	jobs_finish(jobs);
 	cr_expect_eq(jobs_open(jobs), 0);
+	expect_answer("SELECT count(*) FROM transmissions WHERE last_seen = 0", "0");
 	expect_answer("SELECT max(times) FROM seen WHERE what = 'transmissions.last_seen'", "1");
 	end(&o, jobs);
 }
@@ -304,11 +310,12 @@ Test(backfill, what_cannot_be_noted_has_not_been_done)
 	struct job_progress p;
 
 	run_before(jobs, LAST_SEEN);
-	cr_assert_eq(db_exec(o.db,
-			     "CREATE TRIGGER no BEFORE UPDATE ON _async_migrations "
-			     "BEGIN SELECT RAISE(ABORT, 'no room for that'); END",
-			     NULL),
-		     MK_OK);
+	cr_assert_eq(
+	    db_exec(o.db,
+		    "CREATE TRIGGER no BEFORE UPDATE OF rows_processed ON _async_migrations "
+		    "BEGIN SELECT RAISE(ABORT, 'no room for that'); END",
+		    NULL),
+	    MK_OK);
 	cr_expect_eq(jobs_step(jobs, LAST_SEEN, JOBS_HOLD_US, &p, NULL), MK_OK);
 	cr_expect_str_eq(p.state_text, "failed");
 	cr_expect_not_null(strstr(p.error, "no room for that"), "%s", p.error);
@@ -377,8 +384,20 @@ Test(backfill, a_clock_that_stands_still_or_goes_back_ends_it_all_the_same)
 {
 	struct opened o;
 	struct jobs *jobs = start_mixed(&o);
+	struct job_progress p;
 
+	cr_assert_eq(
+	    db_exec(o.db,
+		    "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n "
+		    "WHERE i < 3000) INSERT INTO transmissions (raw_hex, hash, first_seen) "
+		    "SELECT '', 'x' || i, '2026-11-01T00:00:00Z' FROM n",
+		    NULL),
+	    MK_OK);
+	run_before(jobs, LAST_SEEN);
 	tick_us = -1000;
+	cr_assert_eq(jobs_step(jobs, LAST_SEEN, JOBS_HOLD_US, &p, NULL), MK_OK);
+	cr_expect_leq(p.done, JOBS_STEP_ROWS, "a step without an end");
+	cr_expect_str_eq(p.state_text, "running");
 	wall_us -= UINT64_C(86400000000);
 	jobs_finish(jobs);
 	cr_expect_eq(jobs_open(jobs), 0);

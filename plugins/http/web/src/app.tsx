@@ -4,8 +4,8 @@
 import { render, type FunctionComponent } from "preact";
 import { useEffect } from "preact/hooks";
 import { signal, useSignal } from "@preact/signals";
-import { link, listen } from "./lib/events";
-import { clock, duration } from "./lib/format";
+import { gaps, link, listen } from "./lib/events";
+import { clock, duration, plural } from "./lib/format";
 import { useKeys } from "./lib/keys";
 import { startTheme, theme, type Theme } from "./lib/palette";
 import { go, parts, place, startRouter } from "./lib/router";
@@ -38,6 +38,16 @@ function ThemeButton() {
 	return <Button icon={icon} label={words} onClick={() => (theme.value = next)} />;
 }
 
+const GAP_MS = 600000;
+
+/** Messages that will not come: lists were loaded anew, but whoever counts on the stream is told. */
+function Gap() {
+	const last = gaps.value.at(-1);
+	if (!last || now.value * 1000 - last.at > GAP_MS) return null;
+	const many = last.lost < 0 ? "Messages were missed" : `${plural(last.lost, "message was", "messages were")} missed`;
+	return <a class="gap" href="/system/bus" title={`${many} at ${clock(last.at / 1000, now.value)} on ${last.topic}; what is shown was loaded anew`}>gap {clock(last.at / 1000, now.value).slice(0, 5)}</a>;
+}
+
 /** Is what is shown live? In words; says so politely when it changes. */
 function Connection() {
 	const { state, since } = link.value;
@@ -45,7 +55,7 @@ function Connection() {
 	const words = state === "open" ? "Live" : state === "connecting" ? "Connecting" : `Offline ${duration(Math.max(1, Math.floor(down)))}`;
 	return (
 		<p class={`connection ${state}`} title={state === "open" ? `Connected since ${clock(since / 1000, now.value)}` : "Reconnecting by itself"}>
-			<i class="dot" aria-hidden="true" /><span>{words}</span>
+			<i class="dot" aria-hidden="true" /><span>{words}</span><Gap />
 			<span class="sr" role="status">{state === "down" ? "Connection lost" : state === "open" ? "Connected" : ""}</span>
 		</p>
 	);

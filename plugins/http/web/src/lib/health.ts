@@ -20,6 +20,8 @@ type Bare = Omit<Health, "why">;
 const ACTIVE: Bare = { kind: "good", word: "active", rank: 3 };
 const QUIET: Bare = { kind: "warn", word: "quiet", rank: 2 };
 const SILENT: Bare = { kind: "off", word: "silent", rank: 1 };
+/** Kept apart, because nobody has heard it for very long. */
+export const GONE: Health = { kind: "off", word: "gone", why: "It has not been heard for so long that it counts as gone.", rank: 0 };
 const UNKNOWN: Bare = { kind: "off", word: "unknown", rank: 0 };
 
 const isRelay = (role: string | null): boolean => role === "repeater" || role === "room";

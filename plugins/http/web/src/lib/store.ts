@@ -157,9 +157,12 @@ function applyNode(store: SetStore, t: Table, n: Item): void {
 	if (row < 0) {
 		row = store.add(t, key);
 		t.setHex("key", row, key);
+		t.set("active", row, 1);
 		for (const c of ["usefulness", "bridge", "traffic", "lat", "lon"]) t.set(c, row, NaN);
 		t.setText("scope", row, null);
 	}
+	if (typeof n.active === "boolean") t.set("active", row, n.active ? 1 : 0);
+	if (n.gone === true) t.set("active", row, 0);
 	if (n.name !== undefined) t.setText("name", row, (n.name as string | null) ?? null);
 	if (n.role !== undefined) t.setText("role", row, (n.role as string | null) ?? null);
 	const lat = number(n.lat), lon = number(n.lon);
@@ -187,6 +190,7 @@ function applyObserver(store: SetStore, t: Table, o: Item): void {
 		t.set("can_relay", row, 255);
 		if (o.first_seen) t.set("first", row, seconds(o.first_seen as string));
 	}
+	t.set("active", row, o.gone === true || o.inactive === true || o.inactive === 1 ? 0 : 1);
 	for (const [from, to] of [["name", "name"], ["iata", "region"], ["model", "model"], ["firmware", "firmware"], ["radio", "radio"]] as const)
 		if (o[from] !== undefined) t.setText(to, row, o[from] as string | null);
 	if (o.last_seen) t.set("last", row, seconds(o.last_seen as string));

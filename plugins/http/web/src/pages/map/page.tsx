@@ -117,11 +117,11 @@ export default function MapPage() {
 		const rows = focus.filter((n) => n !== null);
 		if (focusKey && rows.length > 1) requestAnimationFrame(() => engine.peek()?.fit(rows));
 	}, [focusKey, engine.value, packetWays.length]);
-	// Live unless somebody looks at the past.
+	// Live unless somebody looks at the past, or at one packet.
 	useEffect(() => {
-		if (engine.value === null || paused.value || s.at > 0) return;
+		if (engine.value === null || paused.value || s.at > 0 || s.route) return;
 		return follow(engine.value);
-	}, [engine.value, paused.value, s.at > 0]);
+	}, [engine.value, paused.value, s.at > 0, s.route !== ""]);
 	useEffect(() => {
 		if (replay.value && s.at > 0 && Math.abs(replay.value.at.peek() - s.at) > 1 && !replay.value.playing.peek()) replay.value.seek(s.at);
 		return () => replay.peek()?.pause();
@@ -194,7 +194,7 @@ export default function MapPage() {
 								{tip.value && data && <Tip mesh={data} hit={tip.value.hit} x={tip.value.x} y={tip.value.y} />}
 								{data ? <Legend mesh={data} /> : <div class="map-wait"><Honest state={nodeState} has={false} what="the list of nodes" owner="http">{null}</Honest></div>}
 								{data && linkState.error && <p class="map-note">{linkState.error.missing ? "This daemon does not offer links; nodes alone are shown." : `No links: ${linkState.error.message}.`}</p>}
-								{data && <Feed />}
+								{data && !s.route && <Feed />}
 							</>
 						)}
 				</div>

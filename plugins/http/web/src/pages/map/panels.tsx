@@ -74,7 +74,7 @@ function LinkList({ rows, from }: { rows: number[]; from: number }) {
 	const t = nodes.state.value.table!, l = links.state.value.table!;
 	if (rows.length === 0) return <p class="dim">No link is known: no packet has told who hears it.</p>;
 	return (
-		<div class="scroll-x">
+		<div class="scroll-x" tabIndex={0}>
 			<table class="list">
 				<thead><tr><th>Neighbor</th><th class="right">Packets</th><th class="right">SNR</th><th class="right">km</th></tr></thead>
 				<tbody>

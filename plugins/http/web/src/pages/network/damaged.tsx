@@ -57,7 +57,7 @@ function Loaded({ d }: { d: Answer }) {
 						<section class="card wide">
 							<h2>Relays that may have done it</h2>
 							{s.copies < FEW && <p class="dim">{`n = ${s.copies}: too few to blame anybody.`}</p>}
-							<div class="scroll-x">
+							<div class="scroll-x" tabIndex={0}>
 								<table class="list">
 									<thead><tr><th>Relay</th><th class="right">Damaged</th><th class="right" title="Each copy divided by the relays that may have done it">Blame</th><th class="right">Carried well</th><th class="right">Rate</th></tr></thead>
 									<tbody>
@@ -76,7 +76,7 @@ function Loaded({ d }: { d: Answer }) {
 						{d.observers.length > 0 && <section class="card"><h2>Observers that receive damaged</h2><Bars label="By observer" bars={d.observers.slice(0, 15).map((o) => ({ label: o.observer_name ?? o.observer_id.slice(0, 8), value: o.damaged }))} /></section>}
 						<section class="card wide">
 							<h2>{`The newest ${d.copies.length}`}</h2>
-							<div class="scroll-x">
+							<div class="scroll-x" tabIndex={0}>
 								<table class="list">
 									<thead><tr><th>When</th><th>Copy</th><th>Of</th><th>Type</th><th class="right">Wrong bits</th><th>Where</th><th>Judged by</th><th>After</th></tr></thead>
 									<tbody>

@@ -79,7 +79,7 @@ function Loaded({ n, l, evidence, missing }: { n: Table; l: Table | null; eviden
 		{ id: "state", title: "Multi-byte", width: "116px", value: (r) => n.num("capability", r), cell: (r) => <State n={n} row={r} /> },
 		{ id: "why", title: "Evidence", width: "minmax(130px, 1fr)", help: "advert: it said so itself. hop: a hop of so many bytes begins like its key", value: (r) => n.text("evidence", r), cell: (r) => reason(n, r, ev(r)) },
 		{ id: "at", title: "Newest", width: "96px", right: true, value: (r) => ev(r)?.at ?? null, cell: (r) => <Ago at={ev(r)?.at} /> },
-		{ id: "blocks", title: "1-byte packets", width: "106px", right: true, help: "Packets with one-byte hops that went over its links", value: (r) => ranked.get(r)?.oneByte ?? null, cell: (r) => (ranked.has(r) ? count(ranked.get(r)!.oneByte) : "") },
+		{ id: "blocks", title: "1-byte packets", width: "120px", right: true, help: "Packets with one-byte hops that went over its links", value: (r) => ranked.get(r)?.oneByte ?? null, cell: (r) => (ranked.has(r) ? count(ranked.get(r)!.oneByte) : "") },
 		{ id: "alike", title: "Begin alike", width: "88px", right: true, help: "Other relays with the same first byte", value: (r) => ranked.get(r)?.alike ?? null, cell: (r) => (ranked.has(r) ? count(ranked.get(r)!.alike) : "") },
 		{ id: "odd", title: "Sizes", width: "100px", value: (r) => Number(ev(r)?.inconsistent ?? false), cell: (r) => (ev(r)?.inconsistent ? <Badge kind="warn">changing</Badge> : ev(r)?.downgrade ? <Badge kind="warn">was more</Badge> : "") },
 		{ id: "last", title: "Last heard", width: "96px", right: true, value: (r) => n.num("last", r), cell: (r) => <Ago at={n.num("last", r)} /> },

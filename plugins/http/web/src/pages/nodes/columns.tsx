@@ -4,7 +4,7 @@
 import type { ComponentChildren } from "preact";
 import type { Fields } from "../../lib/filter";
 import { count, fixed, percent, shortKey } from "../../lib/format";
-import { nodeHealth, nodeState } from "../../lib/health";
+import { GONE, nodeHealth, nodeState } from "../../lib/health";
 import { isPinned, togglePin } from "../../lib/pins";
 import { role } from "../../lib/palette";
 import type { Table } from "../../lib/sets";
@@ -15,9 +15,10 @@ import { Ago, Badge } from "../../ui/state";
 import type { ColumnDef } from "../../ui/table";
 
 export const nameOf = (t: Table, r: number): string => t.text("name", r) || shortKey(t.hex("key", r));
-export const healthOf = (t: Table, r: number) => nodeHealth(t.text("role", r), t.num("last", r), now.peek());
+const isGone = (t: Table, r: number): boolean => t.has("active") && t.num("active", r) === 0;
+export const healthOf = (t: Table, r: number) => isGone(t, r) ? GONE : nodeHealth(t.text("role", r), t.num("last", r), now.peek());
 
-export const stateOf = (t: Table, r: number) => nodeState(t.text("role", r), t.num("last", r), now.peek());
+export const stateOf = (t: Table, r: number) => isGone(t, r) ? GONE : nodeState(t.text("role", r), t.num("last", r), now.peek());
 
 const CAPABILITY = ["unknown", "suspected", "confirmed"];
 export const capability = (t: Table, r: number): string => CAPABILITY[t.num("capability", r)] ?? "unknown";
@@ -35,7 +36,7 @@ export const fields = (t: Table): Fields => ({
 	key: { help: "beginning of the key: key starts_with 3f", text: (r) => t.hex("key", r) },
 	prefix: { help: "first byte of the key, hex", text: (r) => t.hex("key", r).slice(0, 2) },
 	role: { help: ROLE_WORDS.join(", "), column: "role" },
-	state: { help: "active, quiet, silent", text: (r) => stateOf(t, r).word },
+	state: { help: "active, quiet, silent, gone", text: (r) => stateOf(t, r).word },
 	age: { help: "since it was last heard: 15m, 2h", number: (r) => now.peek() - t.num("last", r), duration: true },
 	known: { help: "since it was first heard", number: (r) => now.peek() - t.num("first", r), duration: true },
 	adverts: { help: "how many were heard", number: (r) => t.num("adverts", r) },

@@ -23,7 +23,7 @@ function Facets({ t }: { t: Table }) {
 	}
 	const chips: [field: string, word: string, n: number][] = [
 		...ROLE_WORDS.map((w): [string, string, number] => ["role", w, tally.get(w) ?? 0]),
-		...["active", "quiet", "silent"].map((w): [string, string, number] => ["state", w, tally.get(w) ?? 0]),
+		...["active", "quiet", "silent", "gone"].map((w): [string, string, number] => ["state", w, tally.get(w) ?? 0]),
 		["pinned", "1", pins.value.filter((k) => nodes.find(k) >= 0).length],
 	];
 	const toggle = (field: string, word: string) => {
@@ -51,7 +51,7 @@ export function NodeList({ open, tab }: { open: string | null; tab: string }) {
 			what="nodes" state={state} fields={fields} words={() => ["name", "key", "role"]} columns={columns} shown={SHOWN} sort="-last"
 			rowKey={(t, r) => t.hex("key", r)} placeholder="name, beginning of a key, role:repeater age&lt;1h …" isOpen={isOpen}
 			onOpen={(t, r) => go(withQuery(`/nodes/${t.hex("key", r)}${tab === "overview" ? "" : `/${tab}`}`))}
-			rowClass={(t, r) => (stateOf(t, r).word === "silent" ? "faded" : "")}
+			rowClass={(t, r) => (stateOf(t, r).rank < 2 ? "faded" : "")}
 			facets={state.table && <Facets t={state.table} />}
 			actions={(keys, clear) => (
 				<>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 import type { Fields } from "../../lib/filter";
 import { count, duration, fixed, shortKey, short } from "../../lib/format";
-import { observerHealth } from "../../lib/health";
+import { GONE, observerHealth } from "../../lib/health";
 import { go, href, param, setQuery } from "../../lib/router";
 import { NONE, type Table } from "../../lib/sets";
 import { nodes, observers, useSet } from "../../lib/store";
@@ -13,7 +13,7 @@ import type { ColumnDef } from "../../ui/table";
 import { ObserverDrawer } from "./detail";
 
 export const nameOf = (t: Table, r: number): string => t.text("name", r) || shortKey(t.text("id", r) ?? "");
-export const healthOf = (t: Table, r: number) => observerHealth(t.num("last", r), t.has("interval") ? t.num("interval", r) : NaN, now.peek());
+export const healthOf = (t: Table, r: number) => t.has("active") && t.num("active", r) === 0 ? GONE : observerHealth(t.num("last", r), t.has("interval") ? t.num("interval", r) : NaN, now.peek());
 const known = (v: number): number | null => (Number.isNaN(v) ? null : v);
 const dash = <span class="dim">–</span>;
 const RELAY: Record<number, string> = { 0: "listens", 1: "relays" };

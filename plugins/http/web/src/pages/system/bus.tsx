@@ -78,7 +78,7 @@ function Loaded({ d }: { d: Answer }) {
 			</div>
 			<section class="card">
 				<h2>Topics</h2>
-				<div class="scroll-x">
+				<div class="scroll-x" tabIndex={0}>
 					<table class="list">
 						<thead><tr><th>Topic</th><th>Promise</th><th class="right">Messages/s</th><th class="right">Bytes/s</th><th class="right">Messages</th><th class="right">Can be repeated</th><th>From</th><th>To</th></tr></thead>
 						<tbody>

@@ -78,7 +78,7 @@ function Endpoints({ d, action }: { d: Perf; action: ReturnType<typeof useAction
 	return (
 		<Rows
 			what="addresses" columns={columns} rows={all.map((_, i) => i)} version={d} rowKey={(i) => all[i]![0]} sort="-p95Ms" text={(i) => all[i]![0].toLowerCase()}
-			tools={<Button label="Begin these numbers anew" text="Begin anew" onClick={() => action.run("/api/perf/reset", "Begin anew")} />}
+			tools={<Button label="Begin anew with these numbers" text="Begin anew" onClick={() => action.run("/api/perf/reset", "Begin anew")} />}
 			narrow={(i) => <div class="two"><span class="mono">{all[i]![0]}</span><span>{fixed(all[i]![1].p95Ms, 1, "ms")}</span><span>{`${count(all[i]![1].count)} requests`}</span><span>p95</span></div>}
 			drawer={
 				<aside class="drawer slow" aria-label="Slow requests">

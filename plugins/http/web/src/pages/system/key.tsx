@@ -20,7 +20,7 @@ export function KeyButton() {
 	return (
 		<>
 			<Button
-				icon={has ? "unlock" : "lock"} label={has ? "Forget the operator's key" : "Give the operator's key"} text={has ? "Key given" : "Key"}
+				icon={has ? "unlock" : "lock"} label={has ? "Key given: forget it" : "Key of the operator"} text={has ? "Key given" : "Key"}
 				onClick={() => (has ? (apiKey.value = "") : (asking.value = () => {}))}
 			/>
 			{asking.value && <Ask />}

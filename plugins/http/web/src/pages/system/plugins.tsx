@@ -147,7 +147,7 @@ function Details({ p, all, action }: { p: Plugin; all: Plugin[]; action: ReturnT
 	const path = (what: string): string => `/api/plugins/${encodeURIComponent(p.name)}/${what}`;
 	const act = (what: string, words: string, warn = "") => (
 		<Button
-			label={`${words} ${p.name}`} text={sure.value === what ? `Really ${words.toLowerCase()}` : words} kind={sure.value === what ? "danger" : ""} disabled={action.busy !== ""}
+			label={`${sure.value === what ? `Really ${words.toLowerCase()}` : words} ${p.name}`} text={sure.value === what ? `Really ${words.toLowerCase()}` : words} kind={sure.value === what ? "danger" : ""} disabled={action.busy !== ""}
 			onClick={() => {
 				if (warn && sure.value !== what) return void (sure.value = what);
 				sure.value = "";

@@ -72,7 +72,7 @@ export function Storage() {
 					</section>
 					<section class="card">
 						<h2>How long writing takes</h2>
-						<div class="scroll-x">
+						<div class="scroll-x" tabIndex={0}>
 							<table class="list">
 								<thead><tr><th>For</th><th class="right">Times</th><th class="right">Waits p50</th><th class="right">p95</th><th class="right">Takes p50</th><th class="right">p95</th><th class="right">longest</th></tr></thead>
 								<tbody>
