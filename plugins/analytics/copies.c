@@ -297,7 +297,8 @@ copies_on_packet(void *self, struct an_packet *p, const struct an_news *news)
 	struct near_packet near;
 	struct recent *r, *closest;
 
-	if (!near_read(&near, news->raw, news->raw_len) || near_limit(&near) == 0 ||
+	if (c->frame->count_copies || !near_read(&near, news->raw, news->raw_len) ||
+	    near_limit(&near) == 0 ||
 	    !grow_to(&c->number, &c->number_cap, p->slot + 1, sizeof(*c->number)))
 		return;
 	if (++c->last == 0)

@@ -111,6 +111,7 @@ struct frame {
 	int64_t keep; /* seconds */
 	uint32_t max_packets;
 	size_t view_bytes;
+	bool count_copies; /* damaged copies are packets like others */
 	struct lora lora;
 	/* who tokens are */
 	struct frame_hop *hops;

@@ -138,6 +138,7 @@ plugin_configure(struct plugin *p)
 	f->keep = h->opt_int(h, "keep") / 1000000;
 	f->max_packets = (uint32_t)h->opt_int(h, "max_packets");
 	f->view_bytes = (size_t)h->opt_int(h, "view_memory");
+	f->count_copies = h->opt_int(h, "copies") == 0;
 	f->lora = (struct lora){ .freq_hz = h->opt_int(h, "lora.freq_hz"),
 				 .bw_khz = h->opt_float(h, "lora.bw_khz"),
 				 .sf = (int)h->opt_int(h, "lora.sf"),
@@ -362,6 +363,8 @@ static const mk_option options[] = {
 	{ .name = "view_memory", .help = "for counts of filters that are asked for",
 	  .type = MK_OPT_SIZE, .min = 1048576, .max = 1073741824, .dflt = "8MiB",
 	  .flags = MK_OPT_LIVE },
+	{ .name = "copies", .help = "look for damaged copies; without, they count as packets",
+	  .type = MK_OPT_BOOL, .dflt = "true" },
 	{ .name = "lora", .help = "the radios' settings, for the time on air",
 	  .type = MK_OPT_GROUP, .sub = lora_options },
 	{ .name = NULL },

@@ -317,7 +317,9 @@ class Live(unittest.TestCase):
                     stored, = db.execute("SELECT count(*) FROM observations").fetchone()
                 return stored == count()[0] and stored
             wait_for("everything that is stored", complete)
-            before = wait_for("an end of it", lambda: self.settled(count))
+            wait_for("the end of the queues", lambda: self.is_idle(d))
+            wait_for("the rest of it", complete)
+            before = count()[1]
             mark = d.mark()
             d.ask("restart", name="http")
             d.port = int(d.wait_log(r"plugin http: listening .* port=(\d+)", mark).group(1))
@@ -343,10 +345,10 @@ class Live(unittest.TestCase):
                                  status)
 
     @staticmethod
-    def settled(count):
-        """Twice the same: the simulation has ended, and nothing is under way."""
-        first = count()
-        return first[1] if first == count() else None
+    def is_idle(d):
+        """Nothing is under way between the plugins."""
+        sent = [d.topic(t)["seq"] for t in ("rx/raw", "packet/decoded")]
+        return sent[0] == sent[1] and not any(d.plugin(p)["lag"] for p in ("decode", "storage", "http"))
 
 
 if __name__ == "__main__":

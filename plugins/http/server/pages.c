@@ -123,9 +123,29 @@ pages_load(const mk_host *host, const char *name, mk_err *err)
 	return root;
 }
 
+/* An object that lacks something for want of memory is given up: half of it must not be told. Takes
+ * the value. */
+static void
+pages_put(json_t **object, const char *key, json_t *v)
+{
+	if (json_object_set_new(*object, key, v) == 0)
+		return;
+	json_decref(*object);
+	*object = NULL;
+}
+
+static void
+pages_join(json_t **object, json_t *more)
+{
+	if (json_object_update(*object, more) == 0)
+		return;
+	json_decref(*object);
+	*object = NULL;
+}
+
 /* All files as one object: sections that are objects are joined key by key. */
 static mk_result
-pages_files(const mk_host *host, json_t *all, mk_err *err)
+pages_files(const mk_host *host, json_t **all, mk_err *err)
 {
 	const char *name;
 	char at[32];
@@ -140,12 +160,15 @@ pages_files(const mk_host *host, json_t *all, mk_err *err)
 			return mk_err_wrap(err, "%s", at);
 		json_object_foreach(file, name, value)
 		{
-			json_t *there = json_object_get(all, name);
+			json_t *joined = json_copy(json_object_get(*all, name));
 
-			if (json_is_object(there) && json_is_object(value))
-				(void)json_object_update(there, value);
-			else
-				(void)json_object_set(all, name, value);
+			if (json_is_object(joined) && json_is_object(value)) {
+				pages_join(&joined, value);
+				pages_put(all, name, joined);
+			} else {
+				json_decref(joined);
+				pages_put(all, name, json_incref(value));
+			}
 		}
 		json_decref(file);
 	}
@@ -247,17 +270,19 @@ pages_theme(const json_t *all)
 		json_t *section = json_object_get(all, sections[i]);
 		json_t *there = json_object_get(theme, sections[i]);
 
-		if (json_is_object(section) && there != NULL)
-			(void)json_object_update(there, section);
-		else if (json_is_object(section))
-			(void)json_object_set(theme, sections[i], section);
+		if (!json_is_object(section))
+			continue;
+		there = there == NULL ? json_object() : json_copy(there);
+		pages_join(&there, section);
+		pages_put(&theme, sections[i], there);
 	}
 	/* Two names for one kind of packet. */
-	types = json_object_get(theme, "typeColors");
+	types = json_copy(json_object_get(theme, "typeColors"));
 	request = json_object_get(types, "REQUEST");
 	if (request != NULL)
-		(void)json_object_set(types, "REQ", request);
-	(void)json_object_set(types, "REQUEST", json_object_get(types, "REQ"));
+		pages_put(&types, "REQ", json_incref(request));
+	pages_put(&types, "REQUEST", json_incref(json_object_get(types, "REQ")));
+	pages_put(&theme, "typeColors", types);
 	return theme;
 }
 
@@ -315,10 +340,10 @@ pages_tiles(const json_t *all)
 		    ? json_copy(json_object_get(all, "tiles"))
 		    : json_object();
 	if (json_is_string(dark))
-		(void)json_object_set(tiles, "darkDefault", dark);
+		pages_put(&tiles, "darkDefault", json_incref(dark));
 	if (json_is_object(json_object_get(map, "tiles")))
-		(void)json_object_update(tiles, json_object_get(map, "tiles"));
-	(void)json_object_set_new(map, "tiles", tiles);
+		pages_join(&tiles, json_object_get(map, "tiles"));
+	pages_put(&map, "tiles", tiles);
 	return map;
 }
 
@@ -346,29 +371,26 @@ pages_client(const mk_host *host, const json_t *all)
 	for (size_t i = 0; i < sizeof(sections) / sizeof(sections[0]); i++) {
 		json_t *v = json_object_get(all, sections[i]);
 
-		(void)json_object_set(c, sections[i], json_is_object(v) ? v : json_null());
+		pages_put(&c, sections[i], json_is_object(v) ? json_incref(v) : json_null());
 	}
-	(void)json_object_set_new(c, "healthThresholds", pages_health(host));
-	(void)json_object_set_new(c, "map", pages_tiles(all));
-	(void)json_object_set_new(c, "maxHopDist",
-				  far ? json_real(host->opt_float(host, "pages.max_hop_km"))
-				      : json_null());
-	(void)json_object_set_new(c, "perfSlowMs", pages_duration(host, "pages.slow_request"));
-	(void)json_object_set_new(c, "wsReconnectMs", pages_duration(host, "pages.reconnect"));
-	(void)json_object_set_new(c, "cacheInvalidateMs", pages_duration(host, "pages.refresh"));
-	(void)json_object_set_new(c, "propagationBufferMs",
-				  pages_duration(host, "pages.propagation"));
-	(void)json_object_set_new(c, "liveMapMaxNodes",
-				  json_integer(host->opt_int(host, "pages.live_map_nodes")));
-	(void)json_object_set_new(c, "timestamps", pages_times(host));
+	pages_put(&c, "healthThresholds", pages_health(host));
+	pages_put(&c, "map", pages_tiles(all));
+	pages_put(&c, "maxHopDist",
+		  far ? json_real(host->opt_float(host, "pages.max_hop_km")) : json_null());
+	pages_put(&c, "perfSlowMs", pages_duration(host, "pages.slow_request"));
+	pages_put(&c, "wsReconnectMs", pages_duration(host, "pages.reconnect"));
+	pages_put(&c, "cacheInvalidateMs", pages_duration(host, "pages.refresh"));
+	pages_put(&c, "propagationBufferMs", pages_duration(host, "pages.propagation"));
+	pages_put(&c, "liveMapMaxNodes", json_integer(host->opt_int(host, "pages.live_map_nodes")));
+	pages_put(&c, "timestamps", pages_times(host));
 	if (host->opt_int(host, "pages.debug_affinity") != 0)
-		(void)json_object_set_new(c, "debugAffinity", json_true());
+		pages_put(&c, "debugAffinity", json_true());
 	if (json_is_string(json_object_get(all, "mapDarkTileProvider")))
-		(void)json_object_set(c, "mapDarkTileProvider",
-				      json_object_get(all, "mapDarkTileProvider"));
-	(void)json_object_set_new(c, "customizer", pages_tabs(host));
-	(void)json_object_set_new(c, "clientRxCoverage",
-				  json_boolean(host->opt_int(host, "pages.client_coverage") != 0));
+		pages_put(&c, "mapDarkTileProvider",
+			  json_incref(json_object_get(all, "mapDarkTileProvider")));
+	pages_put(&c, "customizer", pages_tabs(host));
+	pages_put(&c, "clientRxCoverage",
+		  json_boolean(host->opt_int(host, "pages.client_coverage") != 0));
 	return c;
 }
 
@@ -463,7 +485,7 @@ mk_result
 http_pages_read(struct settings *s, const mk_host *host, bool files, mk_err *err)
 {
 	json_t *all = json_object(), *channels = json_object();
-	mk_result rc = files ? pages_files(host, all, err) : MK_OK;
+	mk_result rc = files ? pages_files(host, &all, err) : MK_OK;
 
 	pages_thresholds(s, host);
 	s->client_coverage = host->opt_int(host, "pages.client_coverage") != 0;

@@ -101,6 +101,17 @@ Test(copies, they_are_in_no_other_count)
 	cr_expect_eq(relays_trails(&w.frame)->total, 1);
 }
 
+Test(copies, they_are_packets_if_nobody_shall_look_for_them)
+{
+	w.frame.count_copies = true;
+	hear(1, payload, "AA", "O1", NULL);
+	hear(2, damaged, "AA,BB", "O2", NULL);
+	frame_flush(&w.frame);
+	cr_expect_not(is_copy(1));
+	cr_expect_not(is_copy(2));
+	cr_expect_eq(relays_trails(&w.frame)->total, 2);
+}
+
 Test(copies, a_good_mac_decides_against_the_path)
 {
 	static const char good[] = "{\"decryptionStatus\":\"decrypted\"}";

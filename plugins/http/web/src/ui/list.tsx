@@ -149,8 +149,9 @@ function Loaded(p: ListProps & { table: Table }) {
 		{
 			...(p.live ? { space: () => void (paused.value = !paused.value) } : {}),
 			t: () => document.querySelector<HTMLElement>("[data-time]")?.focus(),
+			e: () => download(`${p.what}.csv`, "text/csv", asFile("csv", columns, rows)),
 		},
-		[...(p.live ? [{ keys: "space", words: "pause or go on" }] : []), ...(p.time ? [{ keys: "t", words: "choose the time" }] : [])],
+		[...(p.live ? [{ keys: "space", words: "pause or go on" }] : []), ...(p.time ? [{ keys: "t", words: "choose the time" }] : []), { keys: "e", words: "save the rows as CSV" }],
 	);
 	const toTop = () => {
 		paused.value = false;
