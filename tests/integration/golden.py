@@ -95,7 +95,7 @@ def equal(a, b):
 def mark(value):
     """By what two lists without an order are laid side by side."""
     if isinstance(value, dict):
-        for name in ("id", "hash", "public_key", "pubkey", "observer_id", "observerID", "name"):
+        for name in ("hop", "id", "hash", "public_key", "pubkey", "observer_id", "observerID", "name"):
             if isinstance(value.get(name), (str, int)):
                 return (0, name, str(value[name]), json.dumps(value, sort_keys=True))
     return (1, "", "", json.dumps(value, sort_keys=True))
@@ -105,6 +105,22 @@ def is_among(path, unstable):
     """Paths of the recorded index may have `*` for a key, and a remark in parentheses."""
     names = (re.escape(x.split("(")[0]).replace("\\*", r"[^.\[]*") for x in unstable)
     return any(re.fullmatch(x, path) for x in names)
+
+
+def side_by_side(theirs, ours):
+    """Two lists without an order: first what has the same mark, then the others."""
+    theirs, ours = sorted(theirs, key=mark), sorted(ours, key=mark)
+    left, pairs, alone = {}, [], []
+    for b in ours:
+        left.setdefault(mark(b)[:3], []).append(b)
+    for a in theirs:
+        same = left.get(mark(a)[:3]) if mark(a)[0] == 0 else None
+        if same:
+            pairs.append((a, same.pop(0)))
+        else:
+            alone.append(a)
+    rest = sorted((b for same in left.values() for b in same), key=mark)
+    return pairs + list(zip(alone, rest))
 
 
 class Comparison:
@@ -140,9 +156,8 @@ class Comparison:
         elif isinstance(theirs, list) and isinstance(ours, list):
             if len(theirs) != len(ours):
                 self.note("#", path + "[]", len(theirs), len(ours))
-            if self.is_loose(path):
-                theirs, ours = sorted(theirs, key=mark), sorted(ours, key=mark)
-            for i, (a, b) in enumerate(zip(theirs, ours)):
+            pairs = side_by_side(theirs, ours) if self.is_loose(path) else zip(theirs, ours)
+            for i, (a, b) in enumerate(pairs):
                 self.compare(a, b, path + "[]", f"{place}[{i}]")
         elif (theirs is None) != (ours is None) or \
                 isinstance(theirs, (dict, list, str)) != isinstance(ours, (dict, list, str)):

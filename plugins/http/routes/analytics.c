@@ -308,8 +308,8 @@ observer_put_recent(struct request *rq, struct json *out)
 		filter.observers = &observer;
 		filter.observer_count = 1;
 		/* What cannot be read is not shown; the numbers beside it are right. */
-		(void)read_packets(h->read, scratch, &filter, false, 0, RECENT, recent_on_packet,
-				   &recent, NULL, NULL);
+		(void)read_packets_latest(h->read, scratch, &filter, 0, RECENT, recent_on_packet,
+					  &recent, NULL, NULL);
 		read_scratch_free(scratch);
 	}
 	js_array_end(out);
