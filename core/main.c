@@ -13,6 +13,7 @@
 
 #include "child.h"
 #include "core.h"
+#include "heap.h"
 
 static const char usage[] =
     "usage: meshkernd [-c FILE] [--check]\n"
@@ -121,6 +122,7 @@ main(int argc, char **argv)
 
 	if (status != -1)
 		return status;
+	heap_init();
 	problems = mk_problems_new(o.file);
 	if (problems == NULL)
 		return 1;

@@ -160,6 +160,8 @@ neighbors_publish(struct neighbors *n, const struct hops_graph *graph)
 	n->has_base = true;
 	links_settled(&n->links);
 	n->host->gauge(n->host, "body_bytes", (int64_t)n->body.len);
+	if (base) /* megabytes; a delta is small */
+		mk_writer_fini(&n->body);
 	return MK_OK;
 }
 

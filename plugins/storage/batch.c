@@ -369,6 +369,8 @@ batch_write_end(struct batch *b, bool snapshots, mk_err *err)
 	if (saves) {
 		stats_time(b->stats, STATS_snapshots, 0, stored - flushed);
 		snapshots_stored(&b->snapshots);
+		/* Megabytes of rows went through the cache; what is in use comes back at once. */
+		(void)sqlite3_db_release_memory(db_handle(b->db));
 	}
 	if (b->row_count > 0) {
 		uint64_t wall = b->host->wall_us(b->host), took = b->work_us + done - began;

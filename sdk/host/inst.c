@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "clock.h"
+#include "heap.h"
 #include "log.h"
 
 #define ROUND 256u         /* records delivered before timers and descriptors have their turn */
@@ -493,6 +494,7 @@ inst_on_report(void *arg)
 	}
 	pthread_mutex_unlock(&in->lock);
 	in->report_armed = false;
+	heap_tend(); /* whoever reports has worked */
 }
 
 static void

@@ -23,6 +23,7 @@
 
 #include "child.h"
 #include "crash.h"
+#include "heap.h"
 #include "job.h"
 #include "sandbox.h"
 
@@ -272,6 +273,7 @@ main(int argc, char **argv)
 	(void)syscall(SYS_close_range, CHILD_VITALS_FD + 1, ~0u, 0);
 	(void)sigaction(SIGPIPE, &(struct sigaction){ .sa_handler = SIG_IGN }, NULL);
 	crash_init(NULL);
+	heap_init();
 	host_small_stacks();
 	if (argc == 2 && strcmp(argv[1], "--run") == 0)
 		status = host_run();

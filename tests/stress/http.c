@@ -178,11 +178,18 @@ host_number(const mk_host *h, const char *name, int64_t value)
 static const char *
 host_str(const mk_host *h, const char *path)
 {
+	static const char *const texts[][2] = {
+		{ "listen[0]", "127.0.0.1:0" }, { "api_key", "0123456789abcdef" },
+		{ "map.center", "50.85,4.35" }, { "web", "none" },
+		{ "pages.times.mode", "ago" },  { "pages.times.timezone", "utc" },
+		{ "pages.times.format", "iso" }
+	};
+
 	(void)h;
-	return strcmp(path, "listen[0]") == 0    ? "127.0.0.1:0"
-	       : strcmp(path, "api_key") == 0    ? "0123456789abcdef"
-	       : strcmp(path, "map.center") == 0 ? "50.85,4.35"
-						 : NULL;
+	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
+		if (strcmp(texts[i][0], path) == 0)
+			return texts[i][1];
+	return NULL;
 }
 
 static int64_t

@@ -12,6 +12,7 @@
 #define ASK_US 20000000u
 #define RECENT 20u /* packets of an observer */
 #define KEPT_S 5   /* an answer, at most */
+#define DAY_S 86400
 
 #define ASK_REGION (1u << 0)
 #define ASK_AREA (1u << 1)
@@ -240,6 +241,7 @@ node_show(struct request *rq, struct json *out)
 struct recent {
 	struct json *out;
 	const struct read *read;
+	int64_t since;
 	uint32_t observer, count;
 };
 
@@ -252,8 +254,7 @@ recent_put(struct recent *recent, const struct read_packet *p, const struct read
 	js_object(out);
 	js_kint(out, "id", o->id);
 	js_kstr(out, "hash", p->hash);
-	js_key(out, "raw_hex");
-	js_hex(out, p->raw, p->raw_len, false);
+	packet_put_raw(out, p);
 	put_int(out, "payload_type", p->type < 0 ? READ_NULL : p->type);
 	put_int(out, "route_type", p->route < 0 ? READ_NULL : p->route);
 	js_key(out, "decoded_json");
@@ -273,6 +274,10 @@ recent_put(struct recent *recent, const struct read_packet *p, const struct read
 	packet_put_path(out, o);
 	js_key(out, "timestamp");
 	js_time_ms(out, (uint64_t)(o->at > 0 ? o->at : 0) * 1000000);
+	if (o->resolved != NULL) {
+		js_key(out, "resolved_path");
+		packet_put_resolved(out, recent->read, o);
+	}
 	js_object_end(out);
 }
 
@@ -282,7 +287,7 @@ recent_on_packet(void *arg, const struct read_packet *p)
 	struct recent *recent = arg;
 
 	for (uint32_t i = p->obs_count; i > 0 && recent->count < RECENT; i--) {
-		if (p->obs[i - 1].observer != recent->observer)
+		if (p->obs[i - 1].observer != recent->observer || p->obs[i - 1].at < recent->since)
 			continue;
 		recent_put(recent, p, &p->obs[i - 1]);
 		recent->count++;
@@ -296,7 +301,8 @@ observer_put_recent(struct request *rq, struct json *out)
 	struct http *h = request_context(rq);
 	const char *id = request_arg(rq, 0);
 	uint32_t observer = read_observer_find(h->read, id, strlen(id));
-	struct recent recent = { out, h->read, observer, 0 };
+	int64_t days = request_int(rq, "days");
+	struct recent recent = { out, h->read, who_now(rq) - days * DAY_S, observer, 0 };
 	struct read_scratch *scratch = NULL;
 	struct read_filter filter;
 
@@ -307,6 +313,7 @@ observer_put_recent(struct request *rq, struct json *out)
 		who_filter(&filter);
 		filter.observers = &observer;
 		filter.observer_count = 1;
+		filter.since = recent.since;
 		/* What cannot be read is not shown; the numbers beside it are right. */
 		(void)read_packets_latest(h->read, scratch, &filter, 0, RECENT, recent_on_packet,
 					  &recent, NULL, NULL);

@@ -114,7 +114,7 @@ packet_put_resolved(struct json *out, const struct read *r, const struct read_ob
 	js_array_end(out);
 }
 
-static void
+void
 packet_put_raw(struct json *out, const struct read_packet *p)
 {
 	js_key(out, "raw_hex");

@@ -20,6 +20,8 @@ void packet_put_fields(struct json *out, const struct read *r, const struct read
 /* One observation: `full` has hash and raw_hex, too. */
 void packet_put_obs(struct json *out, const struct read *r, const struct read_packet *p,
 		    const struct read_obs *o, bool full);
+/* raw_hex, as it is stored. */
+void packet_put_raw(struct json *out, const struct read_packet *p);
 /* path_json of an observation (NULL: null), as a text or as a list. */
 void packet_put_path(struct json *out, const struct read_obs *o);
 void packet_put_hops(struct json *out, const struct read_obs *o);

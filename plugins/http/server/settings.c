@@ -91,7 +91,7 @@ const mk_option http_settings_options[] = {
 	  .help = "addresses of reverse proxies, whose X-Forwarded-For is believed" },
 	{ .name = "gzip", .type = MK_OPT_BOOL, .dflt = "true", .flags = MK_OPT_LIVE,
 	  .help = "compress for clients that can" },
-	{ .name = "cache", .type = MK_OPT_SIZE, .min = 0, .max = 1 << 30, .dflt = "32MiB",
+	{ .name = "cache", .type = MK_OPT_SIZE, .min = 0, .max = 1 << 30, .dflt = "16MiB",
 	  .help = "answers that are kept until what they tell of changes" },
 	{ .name = "event_ring", .type = MK_OPT_SIZE, .min = 65536, .max = 1 << 30, .dflt = "16MiB",
 	  .help = "messages kept for WebSocket clients that are slow or ask for a replay" },
