@@ -242,7 +242,8 @@ job_done(struct axes_job *job)
 {
 	struct relays *r = job->owner;
 
-	if (grow_to(&r->axes, &r->axes_cap, r->frame->nodes.ids.count, sizeof(*r->axes))) {
+	if (grow_to(&r->axes, &r->axes_cap, r->frame->nodes.ids.count, sizeof(*r->axes)) &&
+	    r->axes_cap > 0) {
 		memset(r->axes, 0, r->axes_cap * sizeof(*r->axes));
 		for (uint32_t i = 0; i < job->count; i++)
 			r->axes[job->ids[i]] = (struct relay_axes){ axes_bridge(job->axes)[i],

@@ -23,7 +23,8 @@ test("every destination opens by its key and by its link, with a heading and a t
 		const title = await link.innerText();
 		await link.click();
 		await page.locator("main h1", { hasText: title }).waitFor();
-		equal(await page.title(), `${title} · meshkern`, title);
+		// Set when the page is shown, a moment after its heading stands.
+		await page.waitForFunction((wanted) => document.title === wanted, `${title} · meshkern`);
 		equal(await link.getAttribute("aria-current"), "page", title);
 	}
 	for (const [key, title] of [["p", "Packets"], ["n", "Nodes"], ["o", "Observers"], ["c", "Channels"], ["w", "Now"]]) {

@@ -32,12 +32,11 @@ packet(const char *json)
 				     .json_len = json == NULL ? 0 : strlen(json) };
 }
 
-/* Into the store and out of it. */
-static struct unpacked
-again(struct tx *t, const struct read_packet *p)
+/* Into the store and out of it: in *u, which its texts point into. */
+static void
+again(struct unpacked *u, struct tx *t, const struct read_packet *p)
 {
-	struct unpacked u = { 0 };
-
+	*u = (struct unpacked){ 0 };
 	*t = (struct tx){ .id = p->id,
 			  .first_s = p->first_s,
 			  .type = (int8_t)p->type,
@@ -48,8 +47,7 @@ again(struct tx *t, const struct read_packet *p)
 		cr_assert(pack_obs(t, &p->obs[i], &heads));
 		t->obs_count++;
 	}
-	cr_assert(unpack_tx(&u, t, &heads, 0));
-	return u;
+	cr_assert(unpack_tx(u, t, &heads, 0));
 }
 
 static void
@@ -81,7 +79,7 @@ Test(read_pack, texts_come_back_as_they_were)
 	p.channel = "#test";
 	p.scope = "";
 	p.raw_lower = true;
-	u = again(&t, &p);
+	again(&u, &t, &p);
 	cr_expect_str_eq(u.p.hash, p.hash);
 	cr_expect_str_eq(u.p.first_seen, p.first_seen);
 	cr_expect_str_eq(u.p.channel, "#test");
@@ -104,7 +102,7 @@ Test(read_pack, what_is_null_stays_null)
 
 	p.type = p.route = -1;
 	p.raw_len = 0;
-	u = again(&t, &p);
+	again(&u, &t, &p);
 	cr_expect_null(u.p.json);
 	cr_expect_null(u.p.channel);
 	cr_expect_null(u.p.scope);
@@ -126,7 +124,7 @@ Test(read_pack, times_and_hashes_of_another_form_are_kept)
 	for (int i = 0; i < 3; i++) {
 		p.first_seen = times[i];
 		(void)snprintf(p.hash, sizeof(p.hash), "%s", i == 0 ? "ABC" : "0123456789ABCDEF");
-		u = again(&t, &p);
+		again(&u, &t, &p);
 		cr_expect_str_eq(u.p.first_seen, times[i]);
 		cr_expect_str_eq(u.p.hash, p.hash);
 		cr_expect(t.odd_hash);
@@ -175,7 +173,7 @@ Test(read_pack, an_object_that_the_bytes_tell_is_not_kept)
 		p.json = json;
 		p.raw = raw;
 		p.raw_len = (uint32_t)len;
-		u = again(&t, &p);
+		again(&u, &t, &p);
 		cr_expect_lt(t.len, len + 16);
 		cr_expect_eq(u.p.json_len, p.json_len);
 		cr_expect_str_eq(u.p.json, json);
@@ -198,7 +196,7 @@ Test(read_pack, an_object_that_says_more_than_the_bytes_is_kept)
 	p.json = json;
 	p.raw = raw;
 	p.raw_len = (uint32_t)len;
-	u = again(&t, &p);
+	again(&u, &t, &p);
 	cr_expect_str_eq(u.p.json, json);
 	unpacked_fini(&u);
 	free(t.bytes);
@@ -269,7 +267,7 @@ Test(read_pack, observations_of_every_kind_come_back)
 
 	p.obs = list;
 	p.obs_count = sizeof(list) / sizeof(list[0]);
-	u = again(&t, &p);
+	again(&u, &t, &p);
 	cr_assert_eq(u.p.obs_count, p.obs_count);
 	for (uint32_t i = 0; i < p.obs_count; i++)
 		expect_obs(&list[i], &u.p.obs[i]);
@@ -316,7 +314,7 @@ Test(read_pack, a_thousand_observations_by_chance_come_back)
 	}
 	p.obs = list;
 	p.obs_count = 1000;
-	u = again(&t, &p);
+	again(&u, &t, &p);
 	for (uint32_t i = 0; i < 1000; i++)
 		expect_obs(&list[i], &u.p.obs[i]);
 	unpacked_fini(&u);
