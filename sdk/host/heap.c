@@ -10,7 +10,7 @@
 #define TEND_US 30000000u
 
 #define ARENAS 2 /* each keeps what was freed in it from the others; threads have caches anyway */
-#define LARGE (256 << 10)
+#define LARGE (1 << 20) /* less, and the messages of a busy bus would be mapped one by one */
 
 void
 heap_init(void)
@@ -19,7 +19,7 @@ heap_init(void)
 	/* Set at all, these stay: by itself the threshold grows with the largest block ever freed,
 	 * up to 32 MiB, and from then on large blocks leave holes that are not given back. */
 	(void)mallopt(M_MMAP_THRESHOLD, LARGE);
-	(void)mallopt(M_TRIM_THRESHOLD, 2 * LARGE);
+	(void)mallopt(M_TRIM_THRESHOLD, 4 * LARGE);
 }
 
 void

@@ -7,7 +7,7 @@
 
 #include <meshkern/codec.h>
 
-#define WIRE_KEEP (256u << 10)
+#define WIRE_KEEP (1u << 20)
 
 static uint8_t *
 wire_room(struct wire_out *w, size_t n)
