@@ -42,7 +42,7 @@ class Company(Daemon):
     def lost_nothing(self, test):
         """From the first to the last beat, all of them reached tally, and pulse goes on."""
         for name in "pulse", "tally":
-            row = self.plugin(name)
+            row = self.wait_plugin(name, "no longer starting", lambda p: p["state"] != "starting")
             test.assertEqual((row["state"], row["restarts"], row["misbehaved"]), ("running", 0, 0),
                              row)
         self.goes_on()
