@@ -165,6 +165,8 @@ hops_candidates(struct hops_nodes *n, const char *prefix, size_t len,
 	for (size_t i = 0; i < len; i++)
 		text[i] = nodes_lower(prefix[i]);
 	nodes_refresh(n);
+	if (n->list_count == 0)
+		return 0;
 	for (high = n->list_count; low < high;) {
 		uint32_t middle = low + (high - low) / 2;
 
