@@ -588,9 +588,9 @@ plug_moves_again(struct plug *p)
 static void
 plug_check_callback(struct plug *p, uint64_t now_us)
 {
-	uint32_t callback = atomic_load(&p->run.vitals->callback);
-	uint64_t since = atomic_load(&p->run.vitals->since_us),
-		 for_us = now_us > since ? now_us - since : 0;
+	uint64_t since;
+	uint32_t callback = vitals_look(p->run.vitals, &since);
+	uint64_t for_us = now_us > since ? now_us - since : 0;
 	char text[128], topic[64];
 
 	if (callback == VITALS_NONE || for_us < SLOW_US) {

@@ -30,16 +30,13 @@ inst_is_here(const struct inst *in)
 void
 inst_enter(struct inst *in, enum vitals_callback callback)
 {
-	struct vitals *v = in->config.vitals;
-
-	atomic_store_explicit(&v->since_us, clock_now_us(), memory_order_relaxed);
-	atomic_store_explicit(&v->callback, (uint32_t)callback, memory_order_relaxed);
+	vitals_enter(in->config.vitals, callback, clock_now_us());
 }
 
 void
 inst_leave(struct inst *in)
 {
-	atomic_store_explicit(&in->config.vitals->callback, VITALS_NONE, memory_order_relaxed);
+	vitals_leave(in->config.vitals);
 }
 
 void

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "clock.h"
 #include "inst.h"
 
 #define PATHS_MAX 64u
@@ -172,8 +173,8 @@ job_run(const struct job *job, struct vitals *vitals, bool local_log, mk_err *er
 		.local_log = local_log,
 	};
 
-	atomic_store(&vitals->callback, VITALS_LOAD);
+	vitals_enter(vitals, VITALS_LOAD, clock_now_us());
 	c.desc = job_load(job->path, err);
-	atomic_store(&vitals->callback, VITALS_NONE);
+	vitals_leave(vitals);
 	return c.desc == NULL ? MK_EINVAL : inst_run(&c, err);
 }

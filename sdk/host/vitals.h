@@ -5,7 +5,7 @@
  * callback, which message, and how far the instance had come.
  *
  * Written by the instance's thread, read by the core at any time. Relaxed atomics: each value
- * stands for itself.
+ * stands for itself, but for the callback, which comes with the time that it began.
  */
 #ifndef MK_HOST_VITALS_H
 #define MK_HOST_VITALS_H
@@ -48,6 +48,29 @@ struct vitals {
 	_Atomic uint64_t topic[8]; /* name of the message's topic, NUL-padded */
 	_Atomic int32_t no_memory; /* it crashed right after an allocation had failed */
 };
+
+static inline void
+vitals_enter(struct vitals *v, enum vitals_callback callback, uint64_t now_us)
+{
+	atomic_store_explicit(&v->since_us, now_us, memory_order_relaxed);
+	atomic_store_explicit(&v->callback, (uint32_t)callback, memory_order_release);
+}
+
+static inline void
+vitals_leave(struct vitals *v)
+{
+	atomic_store_explicit(&v->callback, VITALS_NONE, memory_order_relaxed);
+}
+
+/* Where it is, and when it went there: at that time or, if it has moved meanwhile, later. */
+static inline uint32_t
+vitals_look(const struct vitals *v, uint64_t *since_us)
+{
+	uint32_t callback = atomic_load_explicit(&v->callback, memory_order_acquire);
+
+	*since_us = atomic_load_explicit(&v->since_us, memory_order_relaxed);
+	return callback;
+}
 
 static inline void
 vitals_set_topic(struct vitals *v, const char *topic)

@@ -94,6 +94,14 @@ class InAProcess(unittest.TestCase):
         self.assertLess(time.monotonic() - began, STOP_SECONDS)
 
 
+class Loading(unittest.TestCase):
+    def test_what_takes_a_while_to_load_is_left_alone(self):
+        with Company({"heavy": bad("heavy")}) as d:  # two looks at the plugins fall into it
+            row = d.wait_state("heavy", "running")
+            self.assertEqual((row["crashes"], row["restarts"]), (0, 0))
+            d.lost_nothing(self)
+
+
 class InsideOfTheDaemon(unittest.TestCase):
     def test_blocked_for_ever_it_is_stuck_and_next_time_in_a_process(self):
         with tempfile.TemporaryDirectory() as folder, \
