@@ -36,6 +36,16 @@ command_look(const struct command *cmd, void (*write)(struct core *, mk_writer *
 	mk_writer_fini(&w);
 }
 
+static void
+command_details(struct core *c, mk_writer *w)
+{
+	mk_put_map(w, 2);
+	mk_put_str(w, "options");
+	plan_write_options(c->plan, w);
+	mk_put_str(w, "log");
+	log_write_recent(w);
+}
+
 /* -------------------------------------------------------- plugins' lives -- */
 
 /* The outcome of enable, disable, restart or reset. */
@@ -110,14 +120,6 @@ command_live(const struct command *cmd, const mk_val *parameters)
 /* --------------------------------------------------------------- reload -- */
 
 static void
-command_put_lines(mk_writer *w, const char *key, uint32_t count, const char *const *lines)
-{
-	mk_kv_array(w, key, count);
-	for (uint32_t i = 0; i < count; i++)
-		mk_put_str(w, lines[i]);
-}
-
-static void
 command_reloaded(void *arg, const struct core_reload_outcome *o)
 {
 	struct command *cmd = arg;
@@ -126,9 +128,9 @@ command_reloaded(void *arg, const struct core_reload_outcome *o)
 	mk_writer_init(&w, 0);
 	mk_put_map(&w, 4);
 	mk_kv_bool(&w, "changed", o->changed);
-	command_put_lines(&w, "plan", o->good ? o->count : 0, o->lines);
-	command_put_lines(&w, "problems", o->good ? 0 : o->count, o->lines);
-	command_put_lines(&w, "results", o->result_count, o->results);
+	mk_kv_strs(&w, "plan", o->good ? o->count : 0, o->lines);
+	mk_kv_strs(&w, "problems", o->good ? 0 : o->count, o->lines);
+	mk_kv_strs(&w, "results", o->result_count, o->results);
 	if (o->all_good)
 		cmd->reply(cmd->arg, MK_OK, "", &w);
 	else
@@ -171,6 +173,7 @@ command_run(struct core *c, const char *name, const mk_val *parameters, bool may
 		{ "stats", core_write_stats, NULL },   { "enable", NULL, command_live },
 		{ "disable", NULL, command_live },     { "restart", NULL, command_live },
 		{ "reset", NULL, command_live },       { "reload", NULL, command_reload },
+		{ "details", command_details, NULL },
 	};
 	struct command cmd = { .core = c, .reply = reply, .arg = arg };
 

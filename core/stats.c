@@ -179,9 +179,7 @@ stats_names(struct core *c, mk_writer *w, const struct topic *t, bool publishers
 	for (struct plug *p = c->plugs; p != NULL && n < 64; p = p->next)
 		if (publishers ? stats_publishes(p, t->name) : reader_matches(&p->seat->sent, t))
 			names[n++] = p->name;
-	mk_kv_array(w, publishers ? "publishers" : "subscribers", n);
-	for (uint32_t i = 0; i < n; i++)
-		mk_put_str(w, names[i]);
+	mk_kv_strs(w, publishers ? "publishers" : "subscribers", n, names);
 }
 
 static void

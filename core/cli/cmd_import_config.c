@@ -93,7 +93,7 @@ static const struct known {
 	{ "roles", "" },
 	{ "timestamps", "" },
 	{ "healththresholds", "" },
-	{ "batterythresholds", PAGES },
+	{ "batterythresholds", "" },
 	{ "snrthresholds", "" },
 	{ "distthresholds", "" },
 	{ "limits", "" },

@@ -159,6 +159,24 @@ put_lists(const struct import *im)
 	}
 }
 
+static void
+put_battery(const struct import *im)
+{
+	static const char *const names[][2] = { { "lowMv", "low" }, { "criticalMv", "critical" } };
+	bool first = true;
+	long n;
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		if (!import_whole(import_find_in(im, "batteryThresholds", names[i][0]), &n) ||
+		    n <= 0 || n > 100000)
+			continue;
+		if (first)
+			fputs("      battery:\n", stdout);
+		first = false;
+		printf("        %s: %ld\n", names[i][1], n);
+	}
+}
+
 /* "Hours" or "Minutes" are part of the names. */
 static void
 put_health(const struct import *im)
@@ -265,6 +283,7 @@ import_put_pages(struct import *im)
 	import_put_list("      ", "observer_blacklist", import_find(im->root, "observerBlacklist"));
 	import_put_list("      ", "hidden_names", import_find(im->root, "hiddenNamePrefixes"));
 	put_lists(im);
+	put_battery(im);
 	put_regions(im);
 	put_areas(im);
 	put_map(im);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * Distances between hops: the counts, and who two hops are.
+ * Distances between hops: the counts, and who the hops are.
  */
 #ifndef ANALYTICS_DISTANCE_H
 #define ANALYTICS_DISTANCE_H
@@ -11,15 +11,9 @@
 #define DISTANCE_PATHS_KEPT 64u /* so that some may go before all are looked at again */
 #define DISTANCE_EPOCH 1000000000
 
-struct link {          /* the decided ends of two hops */
-	uint64_t key;  /* 0: free */
-	uint32_t a, b; /* ids, or HOPS_NONE */
-	float km;
-};
-
 struct distance {
 	struct frame *frame;
-	struct link *memo; /* open addressing */
+	struct memo *memo; /* open addressing */
 	uint32_t size, count;
 	uint64_t nodes_at; /* nodes.changes when the memo was begun */
 	bool graph_changed;
@@ -44,10 +38,13 @@ struct distance_counts {
 };
 
 uint64_t distance_pair(uint32_t a, uint32_t b);
-/* The link of hop i and the one before it; of the first one with who sent the packet. NULL: there is
- * none. *ok becomes false if memory is out. */
-const struct link *distance_link(struct distance *d, const struct an_packet *p, uint32_t i,
-				 bool *ok);
+/* Who sent the packet, if the first hop heard it from there, and the hops; HOPS_NONE where that is
+ * not certain. False: out of memory. */
+bool distance_chain(struct distance *d, const struct an_packet *p, uint32_t ids[HOPS_PATH_MAX + 1]);
+/* Two of them one after another are a link if it is known where both are, and not too far apart. */
+bool distance_between(struct distance *d, uint32_t a, uint32_t b, double *km, bool *ok);
+void distance_decide_again(struct distance *d);
+size_t distance_memo_bytes(const struct distance *d);
 uint32_t distance_answer(void *self, const struct an_query *q, struct json *j);
 
 #endif

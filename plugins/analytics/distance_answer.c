@@ -110,12 +110,13 @@ static void
 reading_look(void *arg, const struct an_packet *p)
 {
 	struct wanted *w = arg;
-	bool ok = true;
+	uint32_t ids[HOPS_PATH_MAX + 1];
 
-	for (uint32_t i = 0; w->found == NULL && p->counted && i < p->hop_count; i++) {
-		const struct link *l = distance_link(w->d, p, i, &ok);
-
-		if (l != NULL && distance_pair(l->a, l->b) == w->key)
+	if (w->found != NULL || !p->counted || !distance_chain(w->d, p, ids))
+		return;
+	for (uint32_t i = 0; i < p->hop_count; i++) {
+		if (ids[i] != HOPS_NONE && ids[i + 1] != HOPS_NONE &&
+		    distance_pair(ids[i], ids[i + 1]) == w->key)
 			w->found = p;
 	}
 }
@@ -161,8 +162,10 @@ static void
 reading_path(const struct reading *r, const struct path *path)
 {
 	const struct an_packet *p = table_at(r->d->frame, path->slot);
+	uint32_t ids[HOPS_PATH_MAX + 1];
 	struct json *j = r->j;
-	bool ok = true;
+	bool ok = distance_chain(r->d, p, ids);
+	double km;
 
 	js_object(j);
 	render_khash(j, "hash", p->hash);
@@ -170,17 +173,11 @@ reading_path(const struct reading *r, const struct path *path)
 	js_kuint(j, "hopCount", path->hops);
 	render_ktime(j, "timestamp", p->first);
 	js_karray(j, "hops");
-	for (uint32_t i = 0; i < p->hop_count; i++) {
-		const struct link *l = distance_link(r->d, p, i, &ok);
-		uint32_t token = i == 0 ? 0 : p->hops[i - 1];
-		bool turned;
-
-		if (l == NULL)
+	for (uint32_t i = 0; ok && i < p->hop_count; i++) {
+		if (!distance_between(r->d, ids[i], ids[i + 1], &km, &ok))
 			continue;
-		/* The memo has the lower token first; the path goes its own way. */
-		turned = i > 0 && token > p->hops[i];
 		js_object(j);
-		reading_ends(r, turned ? l->b : l->a, turned ? l->a : l->b, (double)l->km);
+		reading_ends(r, ids[i], ids[i + 1], km);
 		js_object_end(j);
 	}
 	js_array_end(j);
@@ -191,13 +188,16 @@ static bool
 path_hides(const struct reading *r, const struct path *path)
 {
 	const struct an_packet *p = table_at(r->d->frame, path->slot);
-	bool hides = false, ok = true;
+	uint32_t ids[HOPS_PATH_MAX + 1];
+	bool hides = false, ok;
+	double km;
 
-	for (uint32_t i = 0; r->q->hidden_count > 0 && i < p->hop_count; i++) {
-		const struct link *l = distance_link(r->d, p, i, &ok);
-
-		hides |= l != NULL && (query_hides(r->q, l->a) || query_hides(r->q, l->b));
-	}
+	if (r->q->hidden_count == 0)
+		return false;
+	ok = distance_chain(r->d, p, ids);
+	for (uint32_t i = 0; ok && i < p->hop_count; i++)
+		hides |= distance_between(r->d, ids[i], ids[i + 1], &km, &ok) &&
+			 (query_hides(r->q, ids[i]) || query_hides(r->q, ids[i + 1]));
 	return hides;
 }
 

@@ -231,8 +231,13 @@ frame_answer(struct frame *f, const char *name, const mk_val *args, struct json 
 			if (query_init(&q, f, args, now) != MK_OK)
 				return render_error(out, 503, "out of memory");
 			frame_flush(f);
+			f->later = false;
 			status = m->answer(f->modules[i].self, &q, out);
 			query_fini(&q);
+			if (f->later) {
+				js_reset(out);
+				return FRAME_LATER;
+			}
 			f->counts.answered++;
 			return status;
 		}
@@ -279,6 +284,7 @@ frame_init(struct frame *f, const mk_host *host, const struct an_module *const *
 			     .max_packets = 1000000,
 			     .view_bytes = 8u << 20,
 			     .lora = { 869600000, 62.5, 8, 5, 32 },
+			     .graph = { .uncurious = true },
 			     .classes = modules };
 	frame_text(f, &f->scopes, "", 0);
 	rc = frame_create_modules(f, modules);

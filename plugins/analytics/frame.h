@@ -16,6 +16,9 @@
  * table of packets when a filter is asked for first, and from then on it is kept up to date like
  * the one without a filter: what is new is added, and what a window has left is subtracted. A view
  * that nobody asked for in a while gives its memory to others.
+ *
+ * Making one takes up to a second's tenth, in steps between which other things are done. Packets are
+ * gone through by their slots: those below `view->made` are in it, and only they are folded.
  */
 #ifndef ANALYTICS_FRAME_H
 #define ANALYTICS_FRAME_H
@@ -47,6 +50,8 @@ struct view {
 	const struct view_class *class;
 	char shape[112];
 	int64_t since, until;
+	int64_t goal;       /* where `since` is to be; later while what it left is in it still */
+	uint32_t made;      /* slots below are in it; UINT32_MAX: all */
 	uint8_t *in_region; /* by observer, NULL: no such filter */
 	uint32_t in_region_count;
 	uint8_t *in_area; /* by id, NULL: no such filter */
@@ -126,6 +131,7 @@ struct frame {
 	uint32_t module_count;
 	struct view *views[FRAME_VIEWS_MAX];
 	uint32_t view_count;
+	bool later;   /* what was asked for needs a view that is not made yet */
 	json_t *json; /* of the packet that is new */
 	uint8_t raw[512];
 	bool live;
@@ -172,8 +178,9 @@ uint32_t frame_hop(struct frame *f, uint32_t token, bool *sure);
 const char *frame_key(const struct frame *f, uint32_t id);  /* NULL for HOPS_NONE */
 const char *frame_name(const struct frame *f, uint32_t id); /* NULL: not known */
 const char *frame_role(const struct frame *f, uint32_t id); /* in lower case; NULL: not known */
-/* The module's counts over what passes the filter of `q`; NULL: out of memory. Until the next
- * callback. q NULL: over everything. */
+/* The module's counts over what passes the filter of `q`. Until the next callback. q NULL: over
+ * everything. NULL: out of memory, or the view has to be made first: then the frame drops the answer
+ * and asks again. */
 const void *frame_view(struct frame *f, const struct view_class *class, const struct an_query *q);
 /* All views of a class are of no use any more: they are made anew when they are asked for. */
 void frame_forget(struct frame *f, const struct view_class *class);
@@ -184,9 +191,14 @@ bool query_text(const struct an_query *q, const char *name, char *out, size_t ca
 
 /* ------------------------------------------------------------- questions -- */
 
+#define FRAME_LATER UINT32_MAX
+
 /* The part of the name behind "analytics/". Writes the answer; returns the HTTP status, 0 if nobody
- * answers that. */
+ * answers that, or FRAME_LATER: ask again when frame_step has made a view. */
 uint32_t frame_answer(struct frame *f, const char *name, const mk_val *args, struct json *out);
+/* There are views to be made; goes on with one for a few milliseconds, true if that was its last. */
+bool frame_is_making(const struct frame *f);
+bool frame_step(struct frame *f);
 
 size_t frame_bytes(const struct frame *f);
 

@@ -8,11 +8,13 @@
 #include <string.h>
 
 #include "frame.h"
+#include "held.h"
 #include "modules.h"
 
 #define TICK_US 1000000u
 #define TICKS_LONG 10u /* every tenth one is the modules' */
 #define ANSWER_MAX (15u << 20)
+#define HELD_US 15000000u /* an answer may wait so long for counts that are being made */
 #define PREFIX "analytics/"
 
 enum { TIMER_FEED, TIMER_TICK };
@@ -24,6 +26,9 @@ struct plugin {
 	struct json json;
 	mk_writer body;
 	mk_doc doc;
+	struct held held;
+	bool steps; /* plugin_step is posted */
+	bool made;  /* there is something that those who are held may have waited for */
 	uint32_t ticks;
 	uint64_t began_us; /* to read the history */
 };
@@ -99,6 +104,7 @@ plugin_measure(struct plugin *p)
 	h->gauge(h, "folds", (int64_t)f->counts.folds);
 	h->gauge(h, "views", f->view_count);
 	h->gauge(h, "views_made", (int64_t)f->counts.views_made);
+	h->gauge(h, "held", p->held.count);
 	h->gauge(h, "memory_bytes", (int64_t)frame_bytes(f));
 }
 
@@ -212,6 +218,105 @@ plugin_on_msg(void *self, const mk_msg *msg)
 }
 
 static void
+plugin_warming_up(struct json *j)
+{
+	js_object(j);
+	js_kstr(j, "error", "analytics warming up");
+	js_kint(j, "retry_after_s", 5);
+	js_object_end(j);
+}
+
+static void
+plugin_reply(struct plugin *p, uint64_t id, uint32_t status)
+{
+	if (status == 0 || p->json.failed) {
+		p->host->reply(p->host, id, status == 0 ? MK_ENOENT : MK_ENOMEM,
+			       status == 0 ? "nobody answers that" : "the answer is too large",
+			       NULL, 0);
+		return;
+	}
+	mk_writer_reset(&p->body);
+	mk_put_map(&p->body, 2);
+	mk_kv_u64(&p->body, "status", status);
+	mk_put_str(&p->body, "json");
+	mk_put_strn(&p->body, p->json.data, p->json.len);
+	if (mk_writer_end(&p->body) == MK_OK)
+		p->host->reply(p->host, id, MK_OK, NULL, p->body.data, (uint32_t)p->body.len);
+	else
+		p->host->reply(p->host, id, MK_ENOMEM, "the answer is too large", NULL, 0);
+}
+
+/* Arguments are a map, as docs/events.md says; the reply is {"status", "json"}. False: `patient`,
+ * and it has to wait. */
+static bool
+plugin_answer(struct plugin *p, uint64_t id, const char *name, const void *body, uint32_t len,
+	      bool patient)
+{
+	uint32_t status = FRAME_LATER;
+
+	if (mk_doc_open(&p->doc, body, len, NULL, NULL, 0) != MK_OK) {
+		p->host->reply(p->host, id, MK_EFORMAT, "no map of arguments", NULL, 0);
+		return true;
+	}
+	js_reset(&p->json);
+	if (p->frame.live)
+		status =
+		    frame_answer(&p->frame, name + strlen(PREFIX), mk_doc_root(&p->doc), &p->json);
+	mk_doc_close(&p->doc);
+	if (status == FRAME_LATER) {
+		if (p->frame.live && patient)
+			return false;
+		plugin_warming_up(&p->json);
+		status = 503;
+	}
+	plugin_reply(p, id, status);
+	return true;
+}
+
+static bool
+plugin_answer_held(void *arg, const struct held_call *call)
+{
+	struct plugin *p = arg;
+
+	return plugin_answer(p, call->id, call->name, call->body, call->len,
+			     p->host->now_us(p->host) < call->until_us);
+}
+
+static void plugin_go_on(struct plugin *p);
+
+static void
+plugin_step(void *arg)
+{
+	struct plugin *p = arg;
+
+	p->steps = false;
+	if (p->made)
+		held_try(&p->held, plugin_answer_held, p);
+	p->made = !p->made && (frame_step(&p->frame) || !frame_is_making(&p->frame));
+	plugin_go_on(p);
+}
+
+/* What is to be made is made between other things: each step is posted anew. */
+static void
+plugin_go_on(struct plugin *p)
+{
+	if (!p->steps && (p->held.count > 0 || frame_is_making(&p->frame)))
+		p->steps = p->host->post(p->host, plugin_step, p) == MK_OK;
+}
+
+static void
+plugin_on_call(void *self, const mk_call *call)
+{
+	struct plugin *p = self;
+
+	if (plugin_answer(p, call->id, call->name, call->body, call->body_len, true))
+		return;
+	if (!held_put(&p->held, call, p->host->now_us(p->host) + HELD_US))
+		plugin_answer(p, call->id, call->name, call->body, call->body_len, false);
+	plugin_go_on(p);
+}
+
+static void
 plugin_on_timer(void *self, uint32_t id)
 {
 	struct plugin *p = self;
@@ -223,54 +328,11 @@ plugin_on_timer(void *self, uint32_t id)
 	if (!p->frame.live)
 		return;
 	frame_flush(&p->frame);
-	if (++p->ticks % TICKS_LONG != 0)
-		return;
-	frame_on_tick(&p->frame, (int64_t)(p->host->wall_us(p->host) / 1000000));
-	plugin_measure(p);
-}
-
-static void
-plugin_warming_up(struct json *j)
-{
-	js_object(j);
-	js_kstr(j, "error", "analytics warming up");
-	js_kint(j, "retry_after_s", 5);
-	js_object_end(j);
-}
-
-/* Arguments are a map, as docs/events.md says; the reply is {"status", "json"}. */
-static void
-plugin_on_call(void *self, const mk_call *call)
-{
-	struct plugin *p = self;
-	uint32_t status = 503;
-
-	if (mk_doc_open(&p->doc, call->body, call->body_len, NULL, NULL, 0) != MK_OK) {
-		p->host->reply(p->host, call->id, MK_EFORMAT, "no map of arguments", NULL, 0);
-		return;
+	if (++p->ticks % TICKS_LONG == 0) {
+		frame_on_tick(&p->frame, (int64_t)(p->host->wall_us(p->host) / 1000000));
+		plugin_measure(p);
 	}
-	js_reset(&p->json);
-	if (p->frame.live)
-		status = frame_answer(&p->frame, call->name + strlen(PREFIX), mk_doc_root(&p->doc),
-				      &p->json);
-	else
-		plugin_warming_up(&p->json);
-	mk_doc_close(&p->doc);
-	if (status == 0 || p->json.failed) {
-		p->host->reply(p->host, call->id, status == 0 ? MK_ENOENT : MK_ENOMEM,
-			       status == 0 ? "nobody answers that" : "the answer is too large",
-			       NULL, 0);
-		return;
-	}
-	mk_writer_reset(&p->body);
-	mk_put_map(&p->body, 2);
-	mk_kv_u64(&p->body, "status", status);
-	mk_put_str(&p->body, "json");
-	mk_put_strn(&p->body, p->json.data, p->json.len);
-	if (mk_writer_end(&p->body) == MK_OK)
-		p->host->reply(p->host, call->id, MK_OK, NULL, p->body.data, (uint32_t)p->body.len);
-	else
-		p->host->reply(p->host, call->id, MK_ENOMEM, "the answer is too large", NULL, 0);
+	plugin_go_on(p);
 }
 
 static mk_result
@@ -291,6 +353,7 @@ plugin_destroy(void *self)
 	struct plugin *p = self;
 
 	feed_fini(&p->feed);
+	held_fini(&p->held);
 	frame_fini(&p->frame);
 	mk_writer_fini(&p->body);
 	mk_doc_fini(&p->doc);

@@ -7,6 +7,10 @@
 
 #include "table.h"
 
+/* One step of making a view, a few milliseconds: a packet that is counted costs PUT, others 1. */
+#define STEP 32768
+#define PUT 16
+
 static void
 view_free(struct view *v)
 {
@@ -69,6 +73,15 @@ view_passes(const struct view *v, struct frame *f, const struct an_packet *p)
 	       (v->in_area == NULL || view_has_area(v, f, p));
 }
 
+static bool
+view_put(struct view *v, struct frame *f, const struct an_packet *p, int sign)
+{
+	if (!view_passes(v, f, p))
+		return false;
+	v->failed |= !v->class->add(v->counts, v, p, sign);
+	return true;
+}
+
 void
 frame_fold(struct frame *f, struct an_packet *p, int sign)
 {
@@ -77,10 +90,8 @@ frame_fold(struct frame *f, struct an_packet *p, int sign)
 			f->modules[i].class->fold(f->modules[i].self, p, sign);
 	}
 	for (uint32_t i = 0; i < f->view_count; i++) {
-		struct view *v = f->views[i];
-
-		if (view_passes(v, f, p))
-			v->failed |= !v->class->add(v->counts, v, p, sign);
+		if (p->slot < f->views[i]->made)
+			view_put(f->views[i], f, p, sign);
 	}
 	p->counted = sign > 0;
 	f->counts.folds++;
@@ -119,6 +130,7 @@ view_new(struct frame *f, const struct view_class *class, const struct an_query 
 	v->frame = f;
 	v->class = class;
 	v->since = q == NULL || class->no_window ? INT64_MIN : q->since;
+	v->goal = v->since;
 	v->until = q == NULL || class->no_window ? INT64_MAX : q->until;
 	view_shape(v->shape, class, q);
 	v->counts = calloc(1, class->size);
@@ -150,9 +162,49 @@ view_walk(struct view *v, struct frame *f, int64_t since, int64_t until, int sig
 	for (uint32_t i = table_lower(f, since); i < end; i++) {
 		const struct an_packet *p = table_at(f, f->order[i]);
 
-		if (p->counted && view_passes(v, f, p))
-			v->failed |= !v->class->add(v->counts, v, p, sign);
+		if (p->counted)
+			view_put(v, f, p, sign);
 	}
+}
+
+static bool
+view_is_made(const struct view *v)
+{
+	return v->made == UINT32_MAX && v->since >= v->goal;
+}
+
+/* What a window has left is taken away, up to its new beginning, or as much as a step may. */
+static void
+view_advance(struct view *v, struct frame *f)
+{
+	uint32_t from = table_lower(f, v->since), end = table_lower(f, v->goal);
+	int64_t until = v->goal;
+
+	if (end - from > STEP / PUT) {
+		until = table_at(f, f->order[from + STEP / PUT])->first;
+		until = until > v->since ? until : v->since + 1;
+	}
+	view_walk(v, f, v->since, until, -1);
+	v->since = until;
+}
+
+static void
+view_step(struct view *v, struct frame *f)
+{
+	int32_t left = STEP;
+
+	if (v->made == UINT32_MAX && v->since < v->goal) {
+		view_advance(v, f);
+		return;
+	}
+	for (; v->made < f->slot_count && left > 0 && !v->failed; left--) {
+		const struct an_packet *p = table_at(f, v->made++);
+
+		if (p->counted && view_put(v, f, p, 1))
+			left -= PUT;
+	}
+	if (v->made >= f->slot_count || v->failed)
+		v->made = UINT32_MAX;
 }
 
 static void
@@ -170,7 +222,7 @@ view_bytes(const struct view *v)
 }
 
 /* Until those with a filter fit into their memory again: who was not asked for longest goes first,
- * but `keep` stays. */
+ * but `keep` stays, and so does what is being made, because somebody waits for it. */
 static void
 view_make_room(struct frame *f, const struct view *keep)
 {
@@ -184,7 +236,7 @@ view_make_room(struct frame *f, const struct view *keep)
 			if (v->shape[0] == '\0')
 				continue;
 			bytes += view_bytes(v);
-			if (v != keep &&
+			if (v != keep && view_is_made(v) &&
 			    (oldest == f->view_count || v->used < f->views[oldest]->used))
 				oldest = i;
 		}
@@ -216,6 +268,45 @@ view_find(struct frame *f, const struct view_class *class, const char *shape,
 	return NULL;
 }
 
+bool
+frame_is_making(const struct frame *f)
+{
+	for (uint32_t i = 0; i < f->view_count; i++) {
+		if (!view_is_made(f->views[i]))
+			return true;
+	}
+	return false;
+}
+
+/* At once if there is little to look at. Else one at a time, so that those that are being made, and
+ * may not be given up, do not take more memory than there is for views. */
+static struct view *
+view_make(struct frame *f, const struct view_class *class, const struct an_query *q)
+{
+	int64_t since = q == NULL || class->no_window ? INT64_MIN : q->since;
+	bool little = f->order_count - table_lower(f, since) <= STEP / PUT;
+	struct view *v;
+
+	if (!little && q != NULL && frame_is_making(f)) {
+		f->later = true;
+		return NULL;
+	}
+	view_make_room(f, NULL);
+	v = f->view_count == FRAME_VIEWS_MAX ? NULL : view_new(f, class, q);
+	if (v == NULL)
+		return NULL;
+	f->views[f->view_count++] = v;
+	f->counts.views_made++;
+	if (little) {
+		view_walk(v, f, v->since, INT64_MAX, 1);
+		v->made = UINT32_MAX;
+	} else {
+		view_step(v, f);
+	}
+	view_make_room(f, v);
+	return v;
+}
+
 const void *
 frame_view(struct frame *f, const struct view_class *class, const struct an_query *q)
 {
@@ -227,21 +318,34 @@ frame_view(struct frame *f, const struct view_class *class, const struct an_quer
 	view_shape(shape, class, q);
 	v = view_find(f, class, shape, q);
 	if (v == NULL) {
-		view_make_room(f, NULL);
-		v = f->view_count == FRAME_VIEWS_MAX ? NULL : view_new(f, class, q);
-		if (v == NULL)
-			return NULL;
-		view_walk(v, f, v->since, INT64_MAX, 1);
-		f->views[f->view_count++] = v;
-		f->counts.views_made++;
-		v->used = INT64_MAX;
-		view_make_room(f, v);
-	} else if (q != NULL && !class->no_window && q->since > v->since) {
-		view_walk(v, f, v->since, q->since, -1);
-		v->since = q->since;
+		v = view_make(f, class, q);
+	} else if (view_is_made(v) && q != NULL && !class->no_window && q->since > v->since) {
+		v->goal = q->since;
+		view_step(v, f);
 	}
+	if (v == NULL)
+		return NULL;
 	v->used = q == NULL ? 0 : q->now;
-	return v->failed ? NULL : v->counts;
+	f->later |= !view_is_made(v);
+	return v->failed || !view_is_made(v) ? NULL : v->counts;
+}
+
+bool
+frame_step(struct frame *f)
+{
+	table_sort(f);
+	for (uint32_t i = 0; i < f->view_count; i++) {
+		struct view *v = f->views[i];
+
+		if (view_is_made(v))
+			continue;
+		view_step(v, f);
+		if (!view_is_made(v))
+			return false;
+		view_make_room(f, v);
+		return true;
+	}
+	return false;
 }
 
 void
@@ -273,6 +377,7 @@ views_reset(struct frame *f)
 		v->class->fini(v->counts);
 		memset(v->counts, 0, v->class->size);
 		v->failed = false;
+		v->made = UINT32_MAX;
 	}
 }
 

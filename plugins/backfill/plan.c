@@ -8,12 +8,11 @@
 #define SECOND_US UINT64_C(1000000)
 #define RETRY_MIN_US (1 * SECOND_US)
 #define RETRY_MAX_US (60 * SECOND_US)
-#define HOUR_US (3600 * SECOND_US)
 
 static bool
 item_read(struct plan_item *item, const mk_val *v)
 {
-	*item = (struct plan_item){ .eta_s = -1, .interruptible = true };
+	*item = (struct plan_item){ .eta_s = -1 };
 	if (!mk_copy_str(mk_find(v, "name"), item->name, sizeof(item->name)) ||
 	    !mk_copy_str(mk_find(v, "state"), item->state, sizeof(item->state)) ||
 	    !mk_copy_str(mk_find(v, "kind"), item->kind, sizeof(item->kind)) ||
@@ -24,7 +23,6 @@ item_read(struct plan_item *item, const mk_val *v)
 	(void)mk_copy_str(mk_find(v, "waits"), item->waits, sizeof(item->waits));
 	(void)mk_copy_str(mk_find(v, "error"), item->error, sizeof(item->error));
 	(void)mk_get_bool(mk_find(v, "paused"), &item->paused);
-	(void)mk_get_bool(mk_find(v, "interruptible"), &item->interruptible);
 	(void)mk_get_i64(mk_find(v, "skipped"), &item->skipped);
 	(void)mk_get_i64(mk_find(v, "attempts"), &item->attempts);
 	(void)mk_get_i64(mk_find(v, "eta_s"), &item->eta_s);
@@ -98,20 +96,8 @@ plan_take(struct plan *p, const mk_val *v)
 	return had != NULL;
 }
 
-/* 0: now. */
-static uint64_t
-hours_wait(struct plan_hours hours, uint64_t wall_us)
-{
-	int64_t hour = (int64_t)(wall_us / HOUR_US % 24);
-	bool within = hours.from < hours.until ? hour >= hours.from && hour < hours.until
-					       : hour >= hours.from || hour < hours.until;
-
-	return within ? 0 : HOUR_US - wall_us % HOUR_US;
-}
-
 struct plan_item *
-plan_next(struct plan *p, uint64_t now_us, uint64_t wall_us, struct plan_hours hours,
-	  uint64_t *wait_us)
+plan_next(struct plan *p, uint64_t now_us, uint64_t *wait_us)
 {
 	*wait_us = UINT64_MAX;
 	for (uint32_t i = 0; i < p->count; i++) {
@@ -122,8 +108,6 @@ plan_next(struct plan *p, uint64_t now_us, uint64_t wall_us, struct plan_hours h
 		    strcmp(item->state, "done") == 0 || strcmp(item->state, "failed") == 0)
 			continue;
 		wait = item->due_us > now_us ? item->due_us - now_us : 0;
-		if (wait == 0 && !item->interruptible)
-			wait = hours_wait(hours, wall_us);
 		if (wait == 0)
 			return item;
 		*wait_us = wait < *wait_us ? wait : *wait_us;

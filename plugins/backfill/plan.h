@@ -12,7 +12,7 @@
 
 struct plan_item {
 	char name[80], table[64], kind[16], state[16], waits[80], error[384];
-	bool paused, interruptible;
+	bool paused;
 	int64_t done, total, skipped, attempts, eta_s;
 	double rate;
 	uint64_t longest_us;
@@ -24,20 +24,13 @@ struct plan {
 	uint32_t count;
 };
 
-/* When indexes may be built, since nothing can be written meanwhile: hours of the day, UTC. From 0
- * until 24 is always; 22 until 4 is over midnight. */
-struct plan_hours {
-	int64_t from, until;
-};
-
 /* The body of storage/backfills. False if it makes no sense: the plan is as before. */
 bool plan_read(struct plan *p, const mk_val *body);
 /* An answer to a step. */
 bool plan_take(struct plan *p, const mk_val *item);
 /* The next one to ask a step for, or NULL; then *wait_us says when there may be one, UINT64_MAX if
  * only news can bring one. */
-struct plan_item *plan_next(struct plan *p, uint64_t now_us, uint64_t wall_us,
-			    struct plan_hours hours, uint64_t *wait_us);
+struct plan_item *plan_next(struct plan *p, uint64_t now_us, uint64_t *wait_us);
 struct plan_item *plan_find(struct plan *p, const char *name);
 /* A step failed for a reason that may pass. */
 void plan_failed(struct plan_item *item, uint64_t now_us, const char *error);

@@ -11,8 +11,7 @@
 #include "plan.h"
 
 #define SECOND_US UINT64_C(1000000)
-#define STEP_TIMEOUT_US (60 * SECOND_US)    /* storage may be waiting for a disk */
-#define INDEX_TIMEOUT_US (3600 * SECOND_US) /* one statement, as long as it takes */
+#define STEP_TIMEOUT_US (60 * SECOND_US) /* storage may be waiting for a disk */
 #define PAUSE_MAX_US (5 * SECOND_US)
 #define AGAIN_US 100000u /* until the bus is asked again whether it takes what it refused */
 #define HERE_US (3 * SECOND_US)
@@ -76,8 +75,7 @@ backfill_ask(struct backfill *b, struct plan_item *item)
 	mk_put_map(&w, 2);
 	mk_kv_str(&w, "name", item->name);
 	mk_kv_u64(&w, "hold_us", (uint64_t)h->opt_int(h, "hold"));
-	rc = h->call(h, "storage/step", w.data, (uint32_t)w.len,
-		     item->interruptible ? STEP_TIMEOUT_US : INDEX_TIMEOUT_US, &b->asked_id);
+	rc = h->call(h, "storage/step", w.data, (uint32_t)w.len, STEP_TIMEOUT_US, &b->asked_id);
 	mk_writer_fini(&w);
 	if (rc != MK_OK) {
 		plan_failed(item, h->now_us(h), mk_result_text(rc));
@@ -85,18 +83,12 @@ backfill_ask(struct backfill *b, struct plan_item *item)
 		return;
 	}
 	(void)snprintf(b->asked, sizeof(b->asked), "%s", item->name);
-	if (item->interruptible)
-		return;
-	/* Nobody hears of it while it lasts, so it is said before. */
-	(void)snprintf(item->state, sizeof(item->state), "running");
-	backfill_tell(b, true);
 }
 
 static void
 backfill_go(struct backfill *b)
 {
 	const mk_host *h = b->host;
-	struct plan_hours hours = { h->opt_int(h, "index_from"), h->opt_int(h, "index_until") };
 	uint64_t now = h->now_us(h), wait_us;
 	struct plan_item *item;
 
@@ -106,7 +98,7 @@ backfill_go(struct backfill *b)
 		h->timer(h, TIMER_STEP, b->not_before_us - now, 0);
 		return;
 	}
-	item = plan_next(&b->plan, now, h->wall_us(h), hours, &wait_us);
+	item = plan_next(&b->plan, now, &wait_us);
 	if (item != NULL)
 		backfill_ask(b, item);
 	else
@@ -180,8 +172,6 @@ backfill_stepped(struct backfill *b, const mk_reply *reply)
 		backfill_pause(b, mk_doc_root(&doc));
 		over = strcmp(item->state, "done") == 0 || strcmp(item->state, "failed") == 0;
 	} else {
-		if (!item->interruptible)
-			(void)snprintf(item->state, sizeof(item->state), "pending");
 		plan_failed(item, b->host->now_us(b->host),
 			    reply->error[0] != '\0' ? reply->error
 						    : "an answer that makes no sense");
@@ -304,7 +294,7 @@ backfill_on_timer(void *self, uint32_t id)
 static mk_result
 backfill_reconfigure(void *self)
 {
-	backfill_go(self); /* the hours may be others */
+	(void)self; /* every step looks at the options anew */
 	return MK_OK;
 }
 
@@ -344,10 +334,6 @@ static const mk_option options[] = {
 	  .type = MK_OPT_INT, .min = 1, .max = 100, .dflt = "80", .flags = MK_OPT_LIVE },
 	{ .name = "busy_share", .help = "percent of the time for steps while packets come",
 	  .type = MK_OPT_INT, .min = 1, .max = 100, .dflt = "25", .flags = MK_OPT_LIVE },
-	{ .name = "index_from", .help = "indexes, which hold up writing for seconds, from this hour (UTC)",
-	  .type = MK_OPT_INT, .max = 23, .dflt = "0", .flags = MK_OPT_LIVE },
-	{ .name = "index_until", .help = "until this one; 0 and 24: at any time",
-	  .type = MK_OPT_INT, .max = 24, .dflt = "24", .flags = MK_OPT_LIVE },
 	{ .name = NULL },
 };
 /* clang-format on */

@@ -60,7 +60,8 @@ struct http {
 
 extern const struct route bus_routes[];    /* routes_bus.c */
 extern const struct route health_routes[]; /* routes_health.c */
-extern const struct route web_plugin_routes[], web_compare_routes[];
+extern const struct route web_plugin_routes[], web_compare_routes[], web_map_routes[],
+    web_link_routes[];
 extern const struct route act_routes[];     /* routes_act.c */
 extern const struct route metrics_routes[]; /* metrics.c */
 extern const struct route page_routes[];    /* page.c */

@@ -53,6 +53,8 @@ static const struct route *const http_tables[] = { bus_routes,
 						   set_routes,
 						   web_plugin_routes,
 						   web_compare_routes,
+						   web_map_routes,
+						   web_link_routes,
 						   node_routes,
 						   node_one_routes,
 						   node_health_routes,
@@ -309,7 +311,8 @@ http_on_timer(struct http *h)
 	struct httpd_stats s;
 
 	health_tick(h);
-	read_on_timer(h->read);
+	if (read_on_timer(h->read))
+		httpd_tell(h->server, READ_WARM, NULL, 0);
 	httpd_on_timer(h->server);
 	flow_on_timer(&h->flow);
 	httpd_get_stats(h->server, &s);

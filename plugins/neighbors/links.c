@@ -7,6 +7,10 @@
 
 #define WINDOW_SLOTS (1u << 18)
 #define WINDOW_SLOTS_MAX (1u << 22)
+#define WINDOW_ID_BITS 20u /* of an entry; the others are the key's, enough to be of one link */
+#define WINDOW_ID_MASK ((1u << WINDOW_ID_BITS) - 1)
+#define WINDOW_STALE (1u << (WINDOW_ID_BITS - 1)) /* what is older than this must be gone */
+#define COUNT_MAX INT32_MAX
 #define SNR_LIMIT 200 /* dB; no radio says more, and a sum must not overflow */
 
 mk_result
@@ -24,6 +28,7 @@ void
 links_fini(struct links *l)
 {
 	free(l->at);
+	hops_sets_fini(&l->sets);
 	free(l->slots);
 	free(l->window);
 	free(l->bits);
@@ -35,6 +40,7 @@ links_clear(struct links *l)
 {
 	l->count = l->observer_count = l->window_used = 0;
 	l->cursor = 0;
+	hops_sets_fini(&l->sets);
 	memset(l->window, 0, l->window_slots * sizeof(*l->window));
 	if (l->slots != NULL)
 		memset(l->slots, 0, l->slot_count * sizeof(*l->slots));
@@ -67,28 +73,40 @@ links_index(struct links *l)
 		l->slots[links_slot(l, l->at[i].from, l->at[i].to)] = i + 1;
 }
 
+/* Up to three quarters of the slots are used. */
 static bool
-links_grow(struct links *l)
+links_grow_slots(struct links *l)
 {
-	uint32_t cap = l->cap == 0 ? 1024 : l->cap * 2;
-	struct links_row *at;
+	uint32_t count = l->slot_count == 0 ? 2048 : l->slot_count * 2;
 	uint32_t *slots;
 
-	if (l->count < l->cap)
+	if (l->count < l->slot_count / 4 * 3)
 		return true;
-	at = realloc(l->at, cap * sizeof(*at));
-	if (at == NULL)
-		return false;
-	l->at = at;
-	slots = calloc((size_t)cap * 2, sizeof(*slots));
+	slots = malloc(count * sizeof(*slots));
 	if (slots == NULL)
 		return false;
 	free(l->slots);
 	l->slots = slots;
-	l->slot_count = cap * 2;
-	l->cap = cap;
+	l->slot_count = count;
 	links_index(l);
 	return true;
+}
+
+/* By a quarter: there are a hundred thousand. */
+static bool
+links_grow(struct links *l)
+{
+	uint32_t cap = l->cap == 0 ? 1024 : l->cap + l->cap / 4;
+	struct links_row *at;
+
+	if (l->count < l->cap)
+		return links_grow_slots(l);
+	at = realloc(l->at, cap * sizeof(*at));
+	if (at == NULL)
+		return false;
+	l->at = at;
+	l->cap = cap;
+	return links_grow_slots(l);
 }
 
 struct links_row *
@@ -107,8 +125,17 @@ links_put(struct links *l, uint32_t from, uint32_t to)
 	}
 	slot = links_slot(l, from, to);
 	l->at[l->count] = (struct links_row){ .from = from, .to = to };
+	hops_sets_empty(&l->sets, l->count);
 	l->slots[slot] = ++l->count;
 	return &l->at[l->count - 1];
+}
+
+void
+links_set_seen(struct links *l, const struct links_row *k, const struct hops_seen *seen)
+{
+	hops_sets_empty(&l->sets, (uint32_t)(k - l->at));
+	if (!hops_sets_merge(&l->sets, l->cap, (uint32_t)(k - l->at), seen))
+		l->counts.refused++;
 }
 
 uint32_t
@@ -138,27 +165,46 @@ links_observer(struct links *l, uint32_t id)
 
 /* ----------------------------------------------------------- the window -- */
 
-static struct links_seen *
+/* An entry is the high bits of a key, and the low ones of an observation. 44 bits of key in at most
+ * two million entries take one packet for another once in ten million. */
+static uint64_t *
 links_window_slot(const struct links *l, uint64_t key)
 {
-	uint32_t mask = l->window_slots - 1, i = (uint32_t)(key >> 20) & mask;
+	uint32_t mask = l->window_slots - 1, i = (uint32_t)(key >> 24) & mask;
 
-	while (l->window[i].key != 0 && l->window[i].key != key)
+	while (l->window[i] != 0 && ((l->window[i] ^ key) & ~(uint64_t)WINDOW_ID_MASK) != 0)
 		i = (i + 1) & mask;
 	return &l->window[i];
 }
 
-/* Half full: keep what is still within the window, in a table with room for as much again. If it
- * may not grow any more, half of the window has to do. */
+/* How many observations lie between an entry and `now`; those after it are far away, too. */
+static uint32_t
+links_window_age(uint64_t entry, uint32_t now)
+{
+	return (now - (uint32_t)entry) & WINDOW_ID_MASK;
+}
+
+/* Too far for the low bits of numbers to be compared much longer; up or down, as they come. */
+static bool
+links_is_far(uint32_t id, uint32_t swept)
+{
+	uint32_t up = id - swept;
+
+	return up >= WINDOW_STALE && up <= UINT32_MAX - WINDOW_STALE;
+}
+
+/* Three quarters full: keep what is still within the window, in a table that is half full then. If
+ * it may not grow any more, half of the window has to do. */
 static void
 links_window_sweep(struct links *l, uint32_t now)
 {
-	struct links_seen *old = l->window;
+	uint64_t *old = l->window;
 	uint32_t slots = l->window_slots, live = 0, reach = LINKS_WINDOW;
 
+	l->window_swept = now;
 	for (uint32_t i = 0; i < slots; i++)
-		live += old[i].key != 0 && now - old[i].id < reach;
-	if (live > slots / 4) {
+		live += old[i] != 0 && links_window_age(old[i], now) < reach;
+	if (live > slots / 2) {
 		if (slots < WINDOW_SLOTS_MAX) {
 			slots *= 2;
 		} else {
@@ -180,9 +226,9 @@ links_window_sweep(struct links *l, uint32_t now)
 	l->window_slots = slots;
 	l->window_used = 0;
 	for (uint32_t i = 0; i < old_slots; i++) {
-		if (old[i].key == 0 || now - old[i].id >= reach)
+		if (old[i] == 0 || links_window_age(old[i], now) >= reach)
 			continue;
-		*links_window_slot(l, old[i].key) = old[i];
+		*links_window_slot(l, old[i]) = old[i];
 		l->window_used++;
 	}
 	free(old);
@@ -193,19 +239,17 @@ static bool
 links_is_first(struct links *l, uint32_t from, uint32_t to, const struct hops_obs *o)
 {
 	uint64_t key = hops_mix(((uint64_t)from << 32 | to) ^ hops_mix(o->tx + 1));
-	struct links_seen *seen;
+	uint32_t id = (uint32_t)o->id;
+	uint64_t *seen;
 	bool first;
 
-	key |= 1; /* never 0 */
+	key |= (uint64_t)1 << WINDOW_ID_BITS; /* never 0 */
+	if (links_is_far(id, l->window_swept) || l->window_used > l->window_slots / 4 * 3)
+		links_window_sweep(l, id);
 	seen = links_window_slot(l, key);
-	first = seen->key == 0 || (uint32_t)o->id - seen->id >= LINKS_WINDOW;
-	if (seen->key == 0) {
-		seen->key = key;
-		l->window_used++;
-	}
-	seen->id = (uint32_t)o->id;
-	if (l->window_used > l->window_slots / 2)
-		links_window_sweep(l, (uint32_t)o->id);
+	first = *seen == 0 || links_window_age(*seen, id) >= LINKS_WINDOW;
+	l->window_used += *seen == 0;
+	*seen = (key & ~(uint64_t)WINDOW_ID_MASK) | (id & WINDOW_ID_MASK);
 	return first;
 }
 
@@ -213,6 +257,7 @@ links_is_first(struct links *l, uint32_t from, uint32_t to, const struct hops_ob
 
 struct links_touch {
 	const struct hops_obs *o;
+	uint32_t at;       /* when */
 	uint32_t observer; /* the place of its bit */
 	bool again;        /* only the window */
 };
@@ -230,16 +275,19 @@ links_touch(struct links *l, const struct links_touch *t, uint32_t from, uint32_
 	k = links_put(l, from, to);
 	if (k == NULL)
 		return;
-	if (k->count > 0 && o->at - k->last > l->max_age)
+	if (k->count > 0 && (int64_t)t->at - k->last > l->max_age) {
 		*k = (struct links_row){ .from = from, .to = to };
-	if (first || k->count == 0)
+		hops_sets_empty(&l->sets, (uint32_t)(k - l->at));
+	}
+	if (k->count == 0)
+		k->first = k->last = t->at;
+	if ((first || k->count == 0) && k->count < COUNT_MAX)
 		k->count++;
-	if (k->count == 1 && k->first == 0)
-		k->first = k->last = o->at;
-	k->first = o->at < k->first ? o->at : k->first;
-	k->last = o->at > k->last ? o->at : k->last;
-	k->seen[t->observer / 64] |= (uint64_t)1 << t->observer % 64;
-	if (heard && o->has_snr && fabsf(o->snr) <= SNR_LIMIT) {
+	k->first = t->at < k->first ? t->at : k->first;
+	k->last = t->at > k->last ? t->at : k->last;
+	if (!hops_sets_put(&l->sets, l->cap, (uint32_t)(k - l->at), t->observer))
+		l->counts.refused++;
+	if (heard && o->has_snr && fabsf(o->snr) <= SNR_LIMIT && k->snr_n < COUNT_MAX) {
 		k->snr_sum += lroundf(o->snr * 100);
 		k->snr_n++;
 	}
@@ -278,7 +326,7 @@ links_id(struct links *l, const char *text, uint32_t len)
 void
 links_take(struct links *l, const struct hops_obs *o, bool again)
 {
-	struct links_touch t = { .o = o, .again = again };
+	struct links_touch t = { .o = o, .at = hops_clamp(o->at), .again = again };
 	uint32_t from = HOPS_NONE, observer;
 
 	if (!again && o->id <= l->cursor) {
@@ -311,8 +359,11 @@ links_prune(struct links *l, int64_t now)
 	uint32_t kept = 0;
 
 	for (uint32_t i = 0; i < l->count; i++) {
-		if (now - l->at[i].last <= l->max_age)
-			l->at[kept++] = l->at[i];
+		if (now - l->at[i].last > l->max_age)
+			continue;
+		if (kept < i)
+			hops_sets_move(&l->sets, i, kept);
+		l->at[kept++] = l->at[i];
 	}
 	if (kept == l->count)
 		return;
@@ -330,6 +381,7 @@ links_settled(struct links *l)
 size_t
 links_memory(const struct links *l)
 {
-	return l->cap * sizeof(*l->at) + l->slot_count * sizeof(*l->slots) +
-	       l->window_slots * sizeof(*l->window) + l->bits_cap * sizeof(*l->bits);
+	return l->cap * sizeof(*l->at) + hops_sets_memory(&l->sets) +
+	       l->slot_count * sizeof(*l->slots) + l->window_slots * sizeof(*l->window) +
+	       l->bits_cap * sizeof(*l->bits);
 }

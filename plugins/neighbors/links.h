@@ -22,13 +22,12 @@
 #define LINKS_WINDOW 65536u
 
 struct links_row {
-	uint32_t from, to; /* who was heard, and by whom */
-	bool changed;      /* since links_settled */
-	uint64_t count;    /* packets */
-	int64_t first, last;
+	uint32_t from, to;    /* who was heard, and by whom */
+	uint32_t count : 31;  /* packets */
+	bool changed : 1;     /* since links_settled */
+	uint32_t first, last; /* Unix seconds */
+	uint32_t snr_n;
 	int64_t snr_sum; /* hundredths of a dB */
-	uint64_t snr_n;
-	uint64_t seen[HOPS_OBSERVERS_MAX / 64];
 };
 
 struct links_counts {
@@ -39,19 +38,15 @@ struct links_counts {
 	uint64_t crowded;      /* times the window was cut short */
 };
 
-struct links_seen {
-	uint64_t key; /* link and packet; 0: free */
-	uint32_t id;  /* observation, its low bits */
-};
-
 struct links {
 	struct hops_nodes *nodes; /* borrowed; ids are its */
 	struct links_row *at;
+	struct hops_sets sets; /* by which observers, by row */
 	uint32_t count, cap, max;
 	uint32_t *slots; /* by ends; index + 1 */
 	uint32_t slot_count;
-	struct links_seen *window;
-	uint32_t window_slots, window_used;
+	uint64_t *window; /* link and packet, and the last observation of both; 0: free */
+	uint32_t window_slots, window_used, window_swept;
 	uint32_t observers[HOPS_OBSERVERS_MAX]; /* ids, by the place of their bit */
 	uint32_t observer_count;
 	uint16_t *bits; /* by id: 1 + the place of its bit, 0 none */
@@ -78,6 +73,8 @@ void links_settled(struct links *l);
 
 /* For reading a snapshot: the link of two ends, made if need be; NULL: no room. */
 struct links_row *links_put(struct links *l, uint32_t from, uint32_t to);
+/* By these and no others. */
+void links_set_seen(struct links *l, const struct links_row *k, const struct hops_seen *seen);
 /* The place of an observer's bit. */
 uint32_t links_observer(struct links *l, uint32_t id);
 /* Bytes that all of it takes. */

@@ -125,8 +125,8 @@ neighbors_measure(struct neighbors *n, const struct solve_report *r, uint64_t to
 	h->gauge(h, "readings", (int64_t)n->feed.counts.readings);
 	h->gauge(h, "cursor", (int64_t)n->links.cursor);
 	h->gauge(h, "memory_bytes",
-		 (int64_t)(links_memory(&n->links) +
-			   (n->graphs[0].cap + n->graphs[1].cap) * sizeof(struct hops_edge)));
+		 (int64_t)(links_memory(&n->links) + hops_graph_memory(g) +
+			   hops_nodes_memory(&n->nodes) + n->body.cap));
 	h->gauge(h, "cycle_us", (int64_t)took_us);
 }
 
@@ -160,8 +160,7 @@ neighbors_publish(struct neighbors *n, const struct hops_graph *graph)
 	n->has_base = true;
 	links_settled(&n->links);
 	n->host->gauge(n->host, "body_bytes", (int64_t)n->body.len);
-	if (base) /* megabytes; a delta is small */
-		mk_writer_fini(&n->body);
+	mk_writer_fini(&n->body); /* megabytes of a base */
 	return MK_OK;
 }
 
@@ -181,14 +180,18 @@ neighbors_cycle(struct neighbors *n)
 	n->settled = n->nodes.changes;
 	n->seen = n->links.counts.observations;
 	rc = solve_graph(next, &n->links, &options, &report);
-	if (rc == MK_OK && n->has_base && snapshot_is_same(next, &n->graphs[n->shown]))
+	if (rc == MK_OK && n->has_base && snapshot_is_same(next, &n->graphs[n->shown])) {
+		hops_graph_fini(next);
 		goto out;
+	}
 	if (rc == MK_OK)
 		rc = neighbors_publish(n, next);
 	if (rc == MK_OK) {
+		hops_graph_fini(&n->graphs[n->shown]);
 		n->shown = !n->shown;
 		goto out;
 	}
+	hops_graph_fini(next);
 	n->host->count(n->host, "unpublished", 1);
 	n->has_base = n->has_base && rc == MK_EAGAIN; /* a delta too large is told as a base */
 	if (rc != MK_EAGAIN) {

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "evidence.h"
+
 /* What is written, in order. */
 struct snapshot_list {
 	uint32_t *at; /* indexes */
@@ -19,16 +21,23 @@ struct snapshot {
 	uint32_t *used;   /* ids in the order of their names */
 	uint32_t used_count;
 	struct snapshot_list edges, links, gone;
-	mk_writer inner;
+	uint16_t sighted[HOPS_OBSERVERS_MAX]; /* bits of the observers in it, by place */
+	uint32_t sighted_count;
 };
 
 static bool
-snapshot_differs(const struct hops_edge *e, const struct hops_graph *shown)
+snapshot_differs(const struct hops_graph *graph, uint32_t edge, const struct hops_graph *shown)
 {
+	const struct hops_edge *e = &graph->edges[edge];
 	const struct hops_edge *old = hops_graph_find(shown, e->a, e->b, e->token);
+	struct hops_seen now, before;
 
-	return old == NULL || old->resolved != e->resolved || old->who != e->who ||
-	       memcmp(&old->t, &e->t, sizeof(e->t)) != 0;
+	if (old == NULL || old->resolved != e->resolved || old->who != e->who ||
+	    memcmp(&old->t, &e->t, sizeof(e->t)) != 0)
+		return true;
+	hops_graph_seen(graph, e, &now);
+	hops_graph_seen(shown, old, &before);
+	return memcmp(&now, &before, sizeof(now)) != 0;
 }
 
 bool
@@ -37,7 +46,7 @@ snapshot_is_same(const struct hops_graph *graph, const struct hops_graph *shown)
 	if (graph->count != shown->count)
 		return false;
 	for (uint32_t i = 0; i < graph->count; i++) {
-		if (snapshot_differs(&graph->edges[i], shown))
+		if (snapshot_differs(graph, i, shown))
 			return false;
 	}
 	return true;
@@ -55,12 +64,12 @@ snapshot_use(struct snapshot *s, uint32_t id)
 }
 
 static void
-snapshot_use_seen(struct snapshot *s, const uint64_t seen[])
+snapshot_use_seen(struct snapshot *s, const struct hops_seen *seen)
 {
 	const struct links *l = s->in->links;
 
 	for (uint32_t i = 0; i < l->observer_count; i++) {
-		if ((seen[i / 64] >> i % 64 & 1) != 0)
+		if (hops_seen_has(seen, i))
 			snapshot_use(s, l->observers[i]);
 	}
 }
@@ -70,10 +79,12 @@ snapshot_use_edge(struct snapshot *s, const struct hops_edge *e)
 {
 	const struct hops_candidate *list = NULL;
 	uint32_t n = e->b == HOPS_NONE ? hops_token_candidates(s->nodes, e->token, &list) : 0;
+	struct hops_seen seen;
 
 	snapshot_use(s, e->a);
 	snapshot_use(s, e->b);
-	snapshot_use_seen(s, e->t.seen);
+	hops_graph_seen(s->in->graph, e, &seen);
+	snapshot_use_seen(s, &seen);
 	for (uint32_t i = 0; i < n; i++)
 		snapshot_use(s, list[i].id);
 }
@@ -93,7 +104,7 @@ snapshot_collect(struct snapshot *s)
 	    s->used == NULL)
 		return MK_ENOMEM;
 	for (uint32_t i = 0; i < g->count; i++) {
-		if (shown != NULL && !snapshot_differs(&g->edges[i], shown))
+		if (shown != NULL && !snapshot_differs(g, i, shown))
 			continue;
 		s->edges.at[s->edges.count++] = i;
 		snapshot_use_edge(s, &g->edges[i]);
@@ -109,13 +120,15 @@ snapshot_collect(struct snapshot *s)
 	}
 	for (uint32_t i = 0; i < in->links->count; i++) {
 		const struct links_row *k = &in->links->at[i];
+		struct hops_seen seen;
 
 		if (shown != NULL && !k->changed)
 			continue;
+		hops_sets_get(&in->links->sets, i, &seen);
 		s->links.at[s->links.count++] = i;
 		snapshot_use(s, (k->from & LINKS_TOKEN) != 0 ? HOPS_NONE : k->from);
 		snapshot_use(s, (k->to & LINKS_TOKEN) != 0 ? HOPS_NONE : k->to);
-		snapshot_use_seen(s, k->seen);
+		snapshot_use_seen(s, &seen);
 	}
 	return MK_OK;
 }
@@ -169,6 +182,27 @@ snapshot_sort_ids(struct snapshot *s)
 	return MK_OK;
 }
 
+/* Each list of observers is in the order of their places then. */
+static mk_result
+snapshot_sort_sighted(struct snapshot *s)
+{
+	const struct links *l = s->in->links;
+	struct snapshot_key *keys = calloc(l->observer_count + 1u, sizeof(*keys));
+
+	if (keys == NULL)
+		return MK_ENOMEM;
+	for (uint32_t i = 0; i < l->observer_count; i++) {
+		if (s->places[l->observers[i]] != 0)
+			keys[s->sighted_count++] =
+			    (struct snapshot_key){ NULL, s->places[l->observers[i]], i };
+	}
+	qsort(keys, s->sighted_count, sizeof(*keys), snapshot_compare);
+	for (uint32_t i = 0; i < s->sighted_count; i++)
+		s->sighted[i] = (uint16_t)keys[i].index;
+	free(keys);
+	return MK_OK;
+}
+
 static mk_result
 snapshot_sort_list(struct snapshot *s, struct snapshot_list *list)
 {
@@ -208,32 +242,26 @@ snapshot_put_end(mk_writer *w, const struct snapshot *s, uint32_t end)
 	mk_put_str(w, text);
 }
 
-/* In the order of their names. */
 static void
-snapshot_put_seen(mk_writer *w, const struct snapshot *s, const uint64_t seen[])
+snapshot_put_seen(mk_writer *w, const struct snapshot *s, const struct hops_seen *seen)
 {
 	const struct links *l = s->in->links;
-	uint32_t places[HOPS_OBSERVERS_MAX], n = 0;
+	uint32_t n = 0;
 
-	for (uint32_t i = 0; i < l->observer_count; i++) {
-		uint32_t k = n;
-
-		if ((seen[i / 64] >> i % 64 & 1) == 0)
-			continue;
-		for (; k > 0 && places[k - 1] > s->places[l->observers[i]] - 1; k--)
-			places[k] = places[k - 1];
-		places[k] = s->places[l->observers[i]] - 1;
-		n++;
-	}
+	for (uint32_t i = 0; i < s->sighted_count; i++)
+		n += hops_seen_has(seen, s->sighted[i]);
 	mk_put_array(w, n);
-	for (uint32_t i = 0; i < n; i++)
-		mk_put_u64(w, places[i]);
+	for (uint32_t i = 0; i < s->sighted_count; i++) {
+		if (hops_seen_has(seen, s->sighted[i]))
+			mk_put_u64(w, s->places[l->observers[s->sighted[i]]] - 1);
+	}
 }
 
 static void
 snapshot_put_edge(mk_writer *w, const struct snapshot *s, const struct hops_edge *e)
 {
 	const struct hops_candidate *list = NULL;
+	struct hops_seen seen;
 	double snr;
 
 	mk_put_array(w, 11);
@@ -251,7 +279,8 @@ snapshot_put_edge(mk_writer *w, const struct snapshot *s, const struct hops_edge
 	else
 		mk_put_nil(w);
 	mk_put_u64(w, e->t.snr_n);
-	snapshot_put_seen(w, s, e->t.seen);
+	hops_graph_seen(s->in->graph, e, &seen);
+	snapshot_put_seen(w, s, &seen);
 	if (e->b != HOPS_NONE) {
 		mk_put_bool(w, e->resolved);
 		return;
@@ -293,32 +322,24 @@ snapshot_put_gone(mk_writer *w, const struct snapshot *s)
 	}
 }
 
-/* A text of its own, so that consumers of the graph need not unpack the evidence. */
 static mk_result
-snapshot_put_links(mk_writer *w, struct snapshot *s)
+snapshot_put_links(mk_writer *w, const struct snapshot *s)
 {
-	mk_writer *inner = &s->inner;
+	const struct evidence_view view = { .links = s->in->links,
+					    .rows = s->links.at,
+					    .count = s->links.count,
+					    .places = s->places,
+					    .sighted = s->sighted,
+					    .sighted_count = s->sighted_count };
+	uint8_t *data;
+	size_t len;
+	mk_result rc = evidence_write(&view, &data, &len);
 
-	mk_put_map(inner, 1);
-	mk_kv_array(inner, "links", s->links.count);
-	for (uint32_t i = 0; i < s->links.count; i++) {
-		const struct links_row *k = &s->in->links->at[s->links.at[i]];
-
-		mk_put_array(inner, 8);
-		snapshot_put_end(inner, s, k->from);
-		snapshot_put_end(inner, s, k->to);
-		mk_put_u64(inner, k->count);
-		mk_put_i64(inner, k->first);
-		mk_put_i64(inner, k->last);
-		mk_put_i64(inner, k->snr_sum);
-		mk_put_u64(inner, k->snr_n);
-		snapshot_put_seen(inner, s, k->seen);
-	}
-	mk_result rc = mk_writer_end(inner);
-
-	if (rc == MK_OK)
-		mk_kv_bin(w, "evidence", inner->data, inner->len);
-	return rc;
+	if (rc != MK_OK)
+		return rc;
+	mk_kv_bin(w, "evidence", data, len);
+	free(data);
+	return MK_OK;
 }
 
 mk_result
@@ -327,10 +348,11 @@ snapshot_write(mk_writer *w, const struct snapshot_input *in)
 	struct snapshot s = { .in = in, .nodes = in->links->nodes, .ids = &in->links->nodes->ids };
 	mk_result rc;
 
-	mk_writer_init(&s.inner, 0);
 	rc = snapshot_collect(&s);
 	if (rc == MK_OK)
 		rc = snapshot_sort_ids(&s);
+	if (rc == MK_OK)
+		rc = snapshot_sort_sighted(&s);
 	if (rc == MK_OK)
 		rc = snapshot_sort_list(&s, &s.edges);
 	if (rc == MK_OK)
@@ -363,76 +385,10 @@ out:
 	free(s.gone.at);
 	free(s.places);
 	free(s.used);
-	mk_writer_fini(&s.inner);
 	return rc;
 }
 
 /* --------------------------------------------------------------- reading -- */
-
-static bool
-snapshot_read_end(const mk_val *v, const uint32_t *ids, uint32_t names, uint32_t *end)
-{
-	const char *hex;
-	uint32_t place;
-	size_t len;
-
-	if (mk_get_str(v, &hex, &len)) {
-		*end = hops_token_read(hex, len) | LINKS_TOKEN;
-		return *end != LINKS_TOKEN;
-	}
-	if (!mk_get_u32(v, &place) || place >= names)
-		return false;
-	*end = ids[place];
-	return true;
-}
-
-static bool
-snapshot_read_link(struct links *l, const mk_val *v, const uint32_t *ids, uint32_t names,
-		   struct links_row *k)
-{
-	const mk_val *seen = mk_at(v, 7);
-
-	*k = (struct links_row){ 0 };
-	if (!snapshot_read_end(mk_at(v, 0), ids, names, &k->from) ||
-	    !snapshot_read_end(mk_at(v, 1), ids, names, &k->to) ||
-	    !mk_get_u64(mk_at(v, 2), &k->count) || !mk_get_i64(mk_at(v, 3), &k->first) ||
-	    !mk_get_i64(mk_at(v, 4), &k->last) || !mk_get_i64(mk_at(v, 5), &k->snr_sum) ||
-	    !mk_get_u64(mk_at(v, 6), &k->snr_n) || !mk_is_array(seen) || k->count == 0 ||
-	    k->first > k->last)
-		return false;
-	for (uint32_t i = 0; i < mk_count(seen); i++) {
-		uint32_t place, bit;
-
-		if (!mk_get_u32(mk_at(seen, i), &place) || place >= names)
-			return false;
-		bit = links_observer(l, ids[place]);
-		k->seen[bit / 64] |= (uint64_t)1 << bit % 64;
-	}
-	return true;
-}
-
-/* First all of them are judged, so that what is malformed changes nothing. */
-static mk_result
-snapshot_read_links(struct links *l, const mk_val *list, const uint32_t *ids, uint32_t names,
-		    bool delta)
-{
-	struct links_row read, *k;
-
-	for (uint32_t i = 0; i < mk_count(list); i++) {
-		if (!snapshot_read_link(l, mk_at(list, i), ids, names, &read))
-			return MK_EFORMAT;
-	}
-	if (!delta)
-		links_clear(l);
-	for (uint32_t i = 0; i < mk_count(list); i++) {
-		if (!snapshot_read_link(l, mk_at(list, i), ids, names, &read))
-			return MK_EFORMAT;
-		k = links_put(l, read.from, read.to);
-		if (k != NULL)
-			*k = read;
-	}
-	return MK_OK;
-}
 
 static mk_result
 snapshot_read_ids(struct links *l, const mk_val *list, uint32_t *ids)
@@ -454,13 +410,12 @@ snapshot_read_ids(struct links *l, const mk_val *list, uint32_t *ids)
 mk_result
 snapshot_read(struct links *links, struct snapshot_order *order, const mk_val *body, bool delta)
 {
-	const mk_val *names = mk_find(body, "ids"), *list;
+	const mk_val *names = mk_find(body, "ids");
 	struct snapshot_order now;
 	const uint8_t *bin;
 	uint32_t *ids;
 	uint64_t v, cursor;
 	size_t len;
-	mk_doc doc;
 	mk_result rc;
 
 	if (!mk_get_u64(mk_find(body, "v"), &v) || v != HOPS_BODY_VERSION ||
@@ -474,21 +429,14 @@ snapshot_read(struct links *links, struct snapshot_order *order, const mk_val *b
 		return MK_EEXIST;
 	if (!mk_get_bin(mk_find(body, "evidence"), &bin, &len))
 		return MK_EFORMAT;
-	mk_doc_init(&doc);
 	ids = malloc((mk_count(names) + 1) * sizeof(*ids));
-	rc = ids == NULL ? MK_ENOMEM : mk_doc_open(&doc, bin, len, NULL, NULL, 0);
+	rc = ids == NULL ? MK_ENOMEM : snapshot_read_ids(links, names, ids);
 	if (rc == MK_OK)
-		rc = snapshot_read_ids(links, names, ids);
-	list = mk_find(mk_doc_root(&doc), "links");
-	if (rc == MK_OK && !mk_is_array(list))
-		rc = MK_EFORMAT;
-	if (rc == MK_OK)
-		rc = snapshot_read_links(links, list, ids, mk_count(names), delta);
+		rc = evidence_read(links, bin, len, ids, mk_count(names), !delta);
 	if (rc == MK_OK) {
 		links->cursor = cursor;
 		*order = now;
 	}
 	free(ids);
-	mk_doc_fini(&doc);
 	return rc;
 }

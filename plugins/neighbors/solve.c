@@ -104,13 +104,19 @@ solve_locate(struct solve *s)
 	}
 }
 
+/* A tally and who saw it. */
+struct solve_sight {
+	struct hops_tally t;
+	struct hops_seen seen;
+};
+
 static void
-solve_tally(const struct links_row *k, bool turned, struct hops_tally *t)
+solve_sight(const struct solve *s, const struct links_row *k, bool turned, struct solve_sight *x)
 {
 	uint32_t token = (k->from & LINKS_TOKEN) != 0 ? k->from : k->to & LINKS_TOKEN ? k->to : 0;
 	uint32_t mode = HOPS_TOKEN_SIZE(token & ~LINKS_TOKEN);
 
-	*t = (struct hops_tally){
+	x->t = (struct hops_tally){
 		.count = k->count,
 		.ab = turned ? 0 : k->count,
 		.first = k->first,
@@ -118,20 +124,29 @@ solve_tally(const struct links_row *k, bool turned, struct hops_tally *t)
 		.snr_sum = k->snr_sum,
 		.snr_n = k->snr_n,
 	};
-	t->modes[mode] = k->count;
-	memcpy(t->seen, k->seen, sizeof(t->seen));
+	x->t.modes[mode] = k->count;
+	hops_sets_get(&s->links->sets, (uint32_t)(k - s->links->at), &x->seen);
 }
 
-/* Adds to the edge of two ids, unless they are too far apart. `t` is from a to b; `guess`: from
+static void
+solve_merge(struct solve *s, struct hops_graph *g, struct hops_edge *e, const struct solve_sight *x,
+	    bool turned)
+{
+	hops_tally_merge(&e->t, &x->t, turned);
+	if (!hops_graph_see(g, e, &x->seen))
+		s->no_memory = true;
+}
+
+/* Adds to the edge of two ids, unless they are too far apart. `x` is from a to b; `guess`: from
  * ambiguous hops, which an edge that has nothing else is marked with. */
 static struct hops_edge *
-solve_add(struct solve *s, uint32_t a, uint32_t b, const struct hops_tally *t, bool guess)
+solve_add(struct solve *s, uint32_t a, uint32_t b, const struct solve_sight *x, bool guess)
 {
 	bool turned = strcmp(s->nodes->ids.text[a], s->nodes->ids.text[b]) > 0;
 	struct hops_edge *e;
 
 	if (s->max_km > 0 && solve_apart(s, a, b) > s->far2) {
-		s->g->too_far += t->count;
+		s->g->too_far += x->t.count;
 		return NULL;
 	}
 	e = turned ? hops_graph_put(s->g, b, a, 0) : hops_graph_put(s->g, a, b, 0);
@@ -140,7 +155,7 @@ solve_add(struct solve *s, uint32_t a, uint32_t b, const struct hops_tally *t, b
 		return NULL;
 	}
 	e->resolved = guess && (e->t.count == 0 || e->resolved);
-	hops_tally_merge(&e->t, t, turned);
+	solve_merge(s, s->g, e, x, turned);
 	return e;
 }
 
@@ -225,10 +240,10 @@ static void
 solve_beside(struct solve *s, const struct links_row *k, uint32_t known, const struct solve_end *e)
 {
 	struct hops_edge *open;
-	struct hops_tally t;
+	struct solve_sight x;
 	uint32_t left = 0, id = HOPS_NONE;
 
-	solve_tally(k, k->from != known, &t);
+	solve_sight(s, k, k->from != known, &x);
 	for (uint32_t i = 0; i < e->n; i++) {
 		if (e->list[i].id != known) {
 			id = e->list[i].id;
@@ -236,7 +251,7 @@ solve_beside(struct solve *s, const struct links_row *k, uint32_t known, const s
 		}
 	}
 	if (left == 1) {
-		solve_add(s, known, id, &t, false);
+		solve_add(s, known, id, &x, false);
 		return;
 	}
 	if (left == 0 && e->n == 1)
@@ -245,7 +260,7 @@ solve_beside(struct solve *s, const struct links_row *k, uint32_t known, const s
 	if (open == NULL)
 		s->no_memory = true;
 	else
-		hops_tally_merge(&open->t, &t, false);
+		solve_merge(s, &s->open, open, &x, false);
 }
 
 static void
@@ -254,7 +269,7 @@ solve_certain(struct solve *s)
 	for (uint32_t i = 0; i < s->links->count; i++) {
 		const struct links_row *k = &s->links->at[i];
 		struct solve_end from, to;
-		struct hops_tally t;
+		struct solve_sight x;
 
 		solve_end(s, k->from, &from);
 		solve_end(s, k->to, &to);
@@ -262,15 +277,15 @@ solve_certain(struct solve *s)
 			if (from.n != 1 || to.n != 1 || from.list[0].id == to.list[0].id ||
 			    (HOPS_TOKEN_SIZE(from.token) == 1 && k->count < s->o->least))
 				continue;
-			solve_tally(k, false, &t);
-			solve_add(s, from.list[0].id, to.list[0].id, &t, false);
+			solve_sight(s, k, false, &x);
+			solve_add(s, from.list[0].id, to.list[0].id, &x, false);
 		} else if (from.token != 0) {
 			solve_beside(s, k, to.one.id, &from);
 		} else if (to.token != 0) {
 			solve_beside(s, k, from.one.id, &to);
 		} else {
-			solve_tally(k, false, &t);
-			solve_add(s, from.one.id, to.one.id, &t, false);
+			solve_sight(s, k, false, &x);
+			solve_add(s, from.one.id, to.one.id, &x, false);
 		}
 	}
 }
@@ -337,10 +352,12 @@ solve_step(struct solve *s, uint32_t (*decide)(struct solve *, const struct hops
 	}
 	for (uint32_t i = 0; i < s->open.count; i++) {
 		struct hops_edge *open = &s->open.edges[i], *e;
+		struct solve_sight x = { .t = open->t };
 
 		if (open->resolved || open->b == HOPS_NONE)
 			continue;
-		e = solve_add(s, open->a, open->b, &open->t, true);
+		hops_graph_seen(&s->open, open, &x.seen);
+		e = solve_add(s, open->a, open->b, &x, true);
 		if (e != NULL) {
 			open->resolved = true;
 			(*count)++;
@@ -401,10 +418,10 @@ solve_pairs(struct solve *s)
 			found += solve_pair(s, k, &list[found]);
 	}
 	for (uint32_t i = 0; i < found; i++) {
-		struct hops_tally t;
+		struct solve_sight x;
 
-		solve_tally(&s->links->at[list[i].link], false, &t);
-		solve_add(s, list[i].a, list[i].b, &t, true);
+		solve_sight(s, &s->links->at[list[i].link], false, &x);
+		solve_add(s, list[i].a, list[i].b, &x, true);
 	}
 	s->report->pairs = found;
 	free(list);
@@ -416,8 +433,10 @@ solve_leave_open(struct solve *s)
 {
 	for (uint32_t i = 0; i < s->open.count; i++) {
 		const struct hops_edge *open = &s->open.edges[i];
+		struct solve_sight x = { .t = open->t };
 		struct solve_end candidates;
 		struct hops_edge *e;
+		uint32_t who = 0;
 
 		if (open->resolved)
 			continue;
@@ -426,10 +445,12 @@ solve_leave_open(struct solve *s)
 			s->no_memory = true;
 		if (e == NULL)
 			continue;
-		e->t = open->t;
+		hops_graph_seen(&s->open, open, &x.seen);
+		solve_merge(s, s->g, e, &x, false);
 		solve_end(s, open->token | LINKS_TOKEN, &candidates);
 		for (uint32_t k = 0; k < candidates.n; k++)
-			e->who = (uint32_t)hops_mix((uint64_t)e->who << 32 | candidates.list[k].id);
+			who = (uint32_t)hops_mix((uint64_t)who << 32 | candidates.list[k].id);
+		e->who = who & INT32_MAX;
 	}
 }
 

@@ -14,8 +14,6 @@
 #include <meshcore/frame.h>
 #include <meshcore/hex.h>
 
-#include "schema.h"
-
 #define TOTAL_OF_IDS(table) "SELECT COALESCE(?1 - min(id) + 1, 0) FROM " table
 
 #define TOTAL_COUNTED(table, condition)                                                    \
@@ -255,24 +253,6 @@ scope_row(struct chunk *c, sqlite3_stmt *row, mk_err *err)
 	return rc;
 }
 
-/* ----------------------------------------------------------------------- indexes -- */
-
-/* SQLite builds an index in one statement, so this is the one step whose length is that of the
- * table. It is a job all the same: one at a time, with everything that waits in between, announced
- * before and measured after. */
-static mk_result
-index_run(struct chunk *c, mk_err *err)
-{
-	const struct schema_index *index = NULL;
-	mk_result rc = schema_find_index(c->db, c->def->index, &index, err);
-
-	if (rc == MK_OK && index != NULL)
-		rc = schema_add_index(c->db, index, err);
-	c->done = c->until;
-	c->finished = true;
-	return rc;
-}
-
 /* -------------------------------------------------------------------------- list -- */
 
 #define MAX_ID(table) "SELECT COALESCE(max(id), 0) FROM " table
@@ -284,8 +264,8 @@ index_run(struct chunk *c, mk_err *err)
 	.select_sql = "SELECT rowid, public_key FROM " table             \
 		      " WHERE rowid > ?1 AND rowid <= ?2 ORDER BY rowid"
 
-#define INDEX_JOB(job, its)                                                   \
-	.name = job, .table = "observations", .index = its, .run = index_run, \
+#define INDEX_JOB(job, its)                                                       \
+	.name = job, .table = "observations", .index = its, .run = job_index_run, \
 	.until_sql = MAX_ID("observations"), .total_sql = "SELECT ?1"
 
 const struct job_def backfill_jobs[] = {

@@ -119,7 +119,8 @@ mk_result db_checkpoint(struct db *db, bool truncate, struct db_wal *wal, mk_err
 void db_checkpoints_elsewhere(struct db *db);
 bool db_wants_checkpoint(const struct db *db, bool idle);
 /* Is the log so long that it should begin anew? For that a checkpoint must meet a moment in which
- * nothing is written, so it takes several passes, which is not worth it for a short one. */
+ * nothing is written, so it takes several passes, which is not worth it for a short one, and what
+ * can wait, waits for it. */
 bool db_wants_restart(const struct db *db);
 /* On any thread, through a connection of its own; with `all` until nothing is left. */
 mk_result db_checkpoint_apart(const char *path, bool all, struct db_wal *wal, mk_err *err);

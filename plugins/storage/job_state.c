@@ -98,16 +98,19 @@ static mk_result
 job_load_index(struct db *db, struct job *job, mk_err *err)
 {
 	const struct schema_index *missing = NULL;
+	int64_t parts = 0;
 	mk_result rc = schema_find_index(db, job->def->index, &missing, err);
 
+	if (rc == MK_OK)
+		rc = job_index_parts(db, job->def->index, &parts, err);
 	if (rc != MK_OK)
 		return rc;
-	job->silent = missing == NULL && job->attempts == 0;
-	if (missing == NULL)
+	job->silent = missing == NULL && parts == 0 && job->attempts == 0;
+	job->begun = job->begun && parts > 0;
+	if (missing == NULL && parts == 0)
 		job->state = JOB_DONE;
-	else if (job->state == JOB_DONE)
+	else if (!job->begun)
 		job->state = JOB_PENDING;
-	job->begun = false;
 	return MK_OK;
 }
 

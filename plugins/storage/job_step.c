@@ -79,7 +79,8 @@ step_begin(struct jobs *jobs, struct job *job, mk_err *err)
 		return rc;
 	job->until = until;
 	job->total = total;
-	job->cursor = def->newest_first ? -until - 1 : 0;
+	/* An index is of all rows, of those with odd ids, too. */
+	job->cursor = def->newest_first ? -until - 1 : def->index != NULL ? INT64_MIN : 0;
 	job->done = job->skipped = 0;
 	job->attempts++;
 	job->begun = true;
@@ -199,12 +200,12 @@ step_do(struct jobs *jobs, struct job *job, struct chunk *c, mk_err *err)
 /* How many rows the next step has follows from how long this one took: a commit costs what its
  * pages cost on this disk, which nobody knows beforehand. */
 static void
-step_fit(struct job *job, int64_t did, uint64_t hold_us, uint64_t held_us)
+step_fit(struct job *job, uint32_t did, uint64_t hold_us, uint64_t held_us)
 {
 	uint64_t rows = job->rows;
 
 	if (held_us > hold_us)
-		rows = (uint64_t)(did > 0 ? did : 1) * hold_us / held_us / 2;
+		rows = did * hold_us / held_us / 2;
 	else if (held_us < hold_us / 4)
 		rows = 2 * rows;
 	else if (held_us < hold_us * 2 / 5)
@@ -221,6 +222,7 @@ job_step(struct jobs *jobs, struct job *job, uint64_t hold_us, uint64_t *held_us
 		.db = jobs->db,
 		.def = job->def,
 		.options = &jobs->options,
+		.window = &jobs->window,
 		.began_us = now_us,
 		/* The rest is for the commit. */
 		.until_us = now_us + hold_us * 2 / 5,
@@ -244,7 +246,9 @@ job_step(struct jobs *jobs, struct job *job, uint64_t hold_us, uint64_t *held_us
 	}
 	end_us = job->stepped_us = jobs_now(jobs);
 	*held_us = end_us > now_us ? end_us - now_us : 0;
-	step_fit(job, c.done, hold_us, *held_us);
+	job_window_settle(jobs->window, rc == MK_OK);
+	if (c.rows_left < before.rows)
+		step_fit(job, before.rows - c.rows_left, hold_us, *held_us);
 	job->held_us = *held_us > job->held_us ? *held_us : job->held_us;
 	jobs->longest_us = *held_us > jobs->longest_us ? *held_us : jobs->longest_us;
 	jobs->steps++;

@@ -76,7 +76,6 @@ job_describe(const struct jobs *jobs, const struct job *job, struct job_progress
 		.table = job->def->table == NULL ? "" : job->def->table,
 		.backfill = job_is_backfill(job),
 		.paused = job->paused,
-		.interruptible = job->def->index == NULL,
 		.state = job->state,
 		.state_text = state_texts[job->state],
 		.done = job->done,
@@ -203,6 +202,7 @@ jobs_free(struct jobs *jobs)
 	for (uint32_t i = 0; i < jobs->count; i++)
 		job_defined_free(jobs->jobs[i].defined);
 	resolve_free(jobs->resolve);
+	job_window_free(jobs->window);
 	free(jobs);
 }
 

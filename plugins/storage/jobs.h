@@ -38,8 +38,6 @@ struct job_progress {
 	const char *name, *table;
 	bool backfill; /* else retention and the like */
 	bool paused;   /* by the operator */
-	bool
-	    interruptible; /* false: it is one statement, and holds the writer as long as that takes */
 	enum job_state state;
 	const char *state_text; /* "pending", "running", "done", "failed", "interrupted" */
 	int64_t done, total;    /* rows; total counts only what will be looked at */

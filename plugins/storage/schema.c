@@ -151,7 +151,7 @@ missing_others(struct db *db, struct missing *m, mk_err *err)
 
 	for (const struct schema_index *i = schema_indexes; i->name != NULL && rc == MK_OK; i++) {
 		hit = false;
-		if (!i->later)
+		if (i->later == NULL)
 			rc = object_differs(db, "index", i->name, i->sql, &hit, err);
 		if (rc == MK_OK && hit)
 			missing_add(m, "index", i->name, NULL);
@@ -376,7 +376,7 @@ next_index(struct db *db, bool all, const struct schema_index **out, mk_err *err
 		bool differs = false, large = false;
 		mk_result rc = object_differs(db, "index", i->name, i->sql, &differs, err);
 
-		if (rc == MK_OK && differs && i->later && !all)
+		if (rc == MK_OK && differs && i->later != NULL && !all)
 			rc = table_is_large(db, i->table, &large, err);
 		if (rc != MK_OK)
 			return rc;

@@ -32,7 +32,8 @@ mk_result schema_create(struct db *db, mk_err *err);
 mk_result schema_add_tables(struct db *db, mk_err *err);
 struct schema_index {
 	const char *name, *table, *sql;
-	bool later; /* in a large table it is built by a job, and nothing waits for it */
+	/* Not NULL: in a large table a job builds it in steps, from these, and nothing waits for it. */
+	const char *later;
 };
 /* The next index that is missing or defined differently; NULL if there is none left. */
 mk_result schema_next_index(struct db *db, const struct schema_index **out, mk_err *err);

@@ -230,17 +230,17 @@ const struct table schema_tables[] = {
 
 const char schema_dedup_index[] = "idx_observations_dedup";
 
-#define INDEX(name, table, rest)                                           \
-	{                                                                  \
-		name, table, "CREATE INDEX " name " ON " table rest, false \
-	}
-#define UNIQUE_INDEX(name, table, rest)                                           \
-	{                                                                         \
-		name, table, "CREATE UNIQUE INDEX " name " ON " table rest, false \
-	}
-#define LATER_INDEX(name, table, rest)                                    \
+#define INDEX(name, table, rest)                                          \
 	{                                                                 \
-		name, table, "CREATE INDEX " name " ON " table rest, true \
+		name, table, "CREATE INDEX " name " ON " table rest, NULL \
+	}
+#define UNIQUE_INDEX(name, table, rest)                                          \
+	{                                                                        \
+		name, table, "CREATE UNIQUE INDEX " name " ON " table rest, NULL \
+	}
+#define LATER_INDEX(name, table, columns)                                                \
+	{                                                                                \
+		name, table, "CREATE INDEX " name " ON " table " (" columns ")", columns \
 	}
 
 /* The unique one as soon as possible; merging what it forbids needs the first one. */
@@ -259,11 +259,11 @@ const struct schema_index schema_indexes[] = {
 	INDEX("idx_tx_channel_hash", "transmissions", "(channel_hash) WHERE payload_type = 5"),
 	INDEX("idx_tx_scope_name", "transmissions", "(scope_name) WHERE scope_name IS NOT NULL"),
 	INDEX("idx_tx_last_seen_zero", "transmissions", "(id) WHERE last_seen = 0"),
-	LATER_INDEX("idx_observations_observer_idx", "observations", "(observer_idx)"),
-	LATER_INDEX("idx_observations_timestamp", "observations", "(timestamp)"),
-	LATER_INDEX("idx_observations_tx_ts", "observations", "(transmission_id, timestamp)"),
+	LATER_INDEX("idx_observations_observer_idx", "observations", "observer_idx"),
+	LATER_INDEX("idx_observations_timestamp", "observations", "timestamp"),
+	LATER_INDEX("idx_observations_tx_ts", "observations", "transmission_id, timestamp"),
 	LATER_INDEX("idx_observations_observer_idx_timestamp", "observations",
-		    "(observer_idx, timestamp)"),
+		    "observer_idx, timestamp"),
 	INDEX("idx_observer_metrics_timestamp", "observer_metrics", "(timestamp)"),
 	INDEX("idx_dropped_observer", "dropped_packets", "(observer_id)"),
 	INDEX("idx_dropped_node", "dropped_packets", "(node_pubkey)"),
@@ -272,7 +272,7 @@ const struct schema_index schema_indexes[] = {
 	      "(heard_key, heard_keylen, lat, lon)"),
 	INDEX("idx_client_recept_latlon", "client_receptions", "(lat, lon)"),
 	INDEX("idx_client_recept_rxat", "client_receptions", "(rx_at)"),
-	{ NULL, NULL, NULL, false },
+	{ NULL, NULL, NULL, NULL },
 };
 
 const char schema_view[] =

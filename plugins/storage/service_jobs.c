@@ -17,7 +17,7 @@
 static void
 service_put_job(mk_writer *w, const struct job_progress *p, uint32_t more)
 {
-	mk_put_map(w, 13u + (p->rate > 0) + (p->eta_s >= 0) + more);
+	mk_put_map(w, 12u + (p->rate > 0) + (p->eta_s >= 0) + more);
 	mk_kv_str(w, "name", p->name);
 	mk_kv_str(w, "table", p->table);
 	mk_kv_str(w, "kind", p->backfill ? "backfill" : "retention");
@@ -29,7 +29,6 @@ service_put_job(mk_writer *w, const struct job_progress *p, uint32_t more)
 	mk_kv_i64(w, "skipped", p->skipped);
 	mk_kv_i64(w, "attempts", p->attempts);
 	mk_kv_u64(w, "longest_us", p->held_us);
-	mk_kv_bool(w, "interruptible", p->interruptible);
 	mk_kv_str(w, "error", p->error);
 	if (p->rate > 0)
 		mk_kv_f64(w, "rate", p->rate);
@@ -163,6 +162,9 @@ service_step(struct service *s)
 	mk_err err = { .text = "" };
 
 	if (!s->step.open || batch_is_open(&s->batch))
+		return;
+	/* Only what nobody writes to can a checkpoint bring to its end: service_look_at_log goes on. */
+	if (service_takes(s) && s->log.running && db_wants_restart(s->opened.db))
 		return;
 	s->step.open = false;
 	if (!service_takes(s)) {

@@ -105,4 +105,5 @@ service_look_at_log(struct service *s)
 		db_checkpointed(s->opened.db, &s->log.wal);
 	else
 		batch_complain(&s->batch, "checkpoint: %s", err.text);
+	service_step(s);
 }

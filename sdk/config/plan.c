@@ -328,3 +328,41 @@ plan_difference(const struct plan_item *a, const struct plan_item *b)
 		return "the plugin has changed";
 	return NULL;
 }
+
+/* ------------------------------------------------------------- telling -- */
+
+struct plan_option {
+	mk_writer *w;
+	const mk_values *values;
+};
+
+static void
+plan_write_option(void *arg, const char *path, const char *old_text, const char *new_text,
+		  bool is_live)
+{
+	const struct plan_option *o = arg;
+	uint32_t line = 0, column;
+
+	(void)old_text;
+	mk_values_where(o->values, path, &line, &column);
+	mk_put_map(o->w, 4);
+	mk_kv_str(o->w, "name", path);
+	mk_kv_str(o->w, "value", new_text);
+	mk_kv_u64(o->w, "line", line);
+	mk_kv_bool(o->w, "live", is_live);
+}
+
+void
+plan_write_options(const struct plan *p, mk_writer *w)
+{
+	mk_put_map(w, p->settings->plugin_count);
+	for (uint32_t i = 0; i < p->settings->plugin_count; i++) {
+		const struct plan_item *item = &p->items[i];
+		const mk_option *table = item->manifest == NULL ? NULL : item->manifest->options;
+		struct plan_option o = { .w = w, .values = item->values };
+
+		mk_kv_array(w, item->settings->name,
+			    mk_values_diff(table, NULL, item->values, NULL, NULL, NULL));
+		mk_values_diff(table, NULL, item->values, NULL, plan_write_option, &o);
+	}
+}

@@ -4,9 +4,7 @@
  */
 #include "clock.h"
 
-#include <time.h>
-
-static uint64_t
+uint64_t
 clock_read_us(clockid_t id)
 {
 	struct timespec ts = { 0 };

@@ -460,6 +460,28 @@ inst_on_sync(void *arg)
 		inst_misbehaved(in, "outbox: sync failed: %s", mk_result_text(rc));
 }
 
+/* What it has used of the processor: its process, or the threads that the host has started for it. */
+static uint64_t
+inst_cpu_us(const struct inst *in)
+{
+	uint64_t sum = in->cpu_left_us;
+	clockid_t clock;
+
+	if (!in->config.local_log)
+		return clock_cpu_us();
+	for (uint32_t i = 0; i < INST_THREADS; i++) {
+		const struct inst_thread *t = &in->threads[i];
+
+		if (!t->used)
+			continue;
+		if (atomic_load(&t->ended))
+			sum += t->cpu_us;
+		else if (pthread_getcpuclockid(t->thread, &clock) == 0)
+			sum += clock_read_us(clock);
+	}
+	return sum + clock_read_us(CLOCK_THREAD_CPUTIME_ID);
+}
+
 /* Numbers and outbox figures, at most once a second and only what changed. */
 static void
 inst_on_report(void *arg)
@@ -470,6 +492,10 @@ inst_on_report(void *arg)
 	if (in->outbox != NULL)
 		outbox_get_stats(in->outbox, &s);
 	pthread_mutex_lock(&in->lock);
+	wire_begin(&in->ready, WIRE_NUMBER);
+	wire_u64(&in->ready, inst_cpu_us(in));
+	wire_str(&in->ready, "cpu_us");
+	wire_end(&in->ready);
 	for (uint32_t i = 0; i < in->number_count; i++) {
 		if (!in->numbers[i].changed)
 			continue;

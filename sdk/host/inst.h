@@ -86,6 +86,7 @@ struct inst_thread {
 	void (*fn)(void *);
 	void *arg;
 	char name[16];
+	uint64_t cpu_us;    /* what it had used when it ended */
 	_Atomic bool ended; /* `fn` has returned */
 	bool used;
 };
@@ -152,6 +153,7 @@ struct inst {
 	struct inst_timer timers[INST_TIMERS];
 	struct inst_watch watches[INST_WATCHES];
 	struct inst_thread threads[INST_THREADS];
+	uint64_t cpu_left_us; /* of threads that have made room for others */
 
 	pthread_mutex_t lock;  /* guards what follows; a leaf, never held over a callback */
 	struct wire_out ready; /* records that need no credit */

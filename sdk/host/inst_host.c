@@ -331,6 +331,7 @@ host_thread(void *arg)
 	crash_set_instance(t->inst->config.name);
 	t->fn(t->arg);
 	crash_set_instance(NULL);
+	t->cpu_us = clock_read_us(CLOCK_THREAD_CPUTIME_ID);
 	atomic_store(&t->ended, true);
 	return NULL;
 }
@@ -348,6 +349,7 @@ host_spawn(const mk_host *h, const char *name, void (*fn)(void *), void *arg)
 		/* One that has ended makes room. */
 		if (t->used && (!atomic_load(&t->ended) || pthread_join(t->thread, NULL) != 0))
 			continue;
+		in->cpu_left_us += t->cpu_us;
 		*t = (struct inst_thread){ .inst = in, .fn = fn, .arg = arg, .used = true };
 		snprintf(t->name, sizeof(t->name), "%s", name);
 		if (pthread_create(&t->thread, NULL, host_thread, t) != 0) {

@@ -47,6 +47,15 @@ static struct {
 /* Relaxed: that another thread sees a new level a line later does no harm. */
 static _Atomic int32_t threshold = MK_LOG_INFO;
 
+/* Kept to be shown; guarded by the lock, too. */
+struct recent {
+	uint64_t time_us;
+	int32_t level;
+	char area[36], text[208];
+};
+static struct recent recent[LOG_RECENT];
+static uint64_t recent_count; /* ever */
+
 struct line {
 	size_t len;
 	char text[LINE_BYTES];
@@ -166,6 +175,53 @@ line_build(struct line *line, int32_t level, const char *area, const char *text)
 	line_plain(line, json ? "\"}\n" : "\n");
 }
 
+/* As much of the text as fits, harmless. */
+static void
+recent_text(char *to, size_t room, const char *text)
+{
+	size_t len = 0, n;
+	char unit[8];
+
+	for (; *text != '\0'; len += n) {
+		n = log_escape(&text, false, unit);
+		if (len + n >= room)
+			break;
+		memcpy(to + len, unit, n);
+	}
+	to[len] = '\0';
+}
+
+static void
+recent_keep(int32_t level, const char *area, const char *text)
+{
+	struct recent *r = &recent[recent_count++ % LOG_RECENT];
+
+	r->time_us = clock_wall_us();
+	r->level = level;
+	recent_text(r->area, sizeof(r->area), area);
+	recent_text(r->text, sizeof(r->text), text);
+}
+
+void
+log_write_recent(mk_writer *w)
+{
+	uint64_t n;
+
+	pthread_mutex_lock(&sink.lock);
+	n = recent_count < LOG_RECENT ? recent_count : LOG_RECENT;
+	mk_put_array(w, (uint32_t)n);
+	for (uint64_t i = recent_count - n; i < recent_count; i++) {
+		const struct recent *r = &recent[i % LOG_RECENT];
+
+		mk_put_map(w, 4);
+		mk_kv_u64(w, "time_us", r->time_us);
+		mk_kv_i64(w, "level", r->level);
+		mk_kv_str(w, "area", r->area);
+		mk_kv_str(w, "text", r->text);
+	}
+	pthread_mutex_unlock(&sink.lock);
+}
+
 /* One write of all of it. False: the reader did not take it. */
 static bool
 sink_write(const struct line *line)
@@ -215,6 +271,7 @@ log_write(int32_t level, const char *area, const char *format, ...)
 		if (sink_write(&line))
 			sink.told = sink.dropped;
 	}
+	recent_keep(level, area, text);
 	line_build(&line, level, area, text);
 	if (sink.told < sink.dropped || !sink_write(&line))
 		sink.dropped++;

@@ -11,6 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <meshkern/codec.h>
 #include <meshkern/plugin.h>
 
 enum log_format { LOG_TEXT, LOG_JSON };
@@ -31,6 +32,10 @@ void log_write(int32_t level, const char *area, const char *format, ...)
 #define log_warn(area, ...) log_write(MK_LOG_WARN, area, __VA_ARGS__)
 #define log_info(area, ...) log_write(MK_LOG_INFO, area, __VA_ARGS__)
 #define log_debug(area, ...) log_write(MK_LOG_DEBUG, area, __VA_ARGS__)
+
+/* The last lines, the oldest first, as an array; at most LOG_RECENT of them, and long ones are cut. */
+#define LOG_RECENT 400u
+void log_write_recent(mk_writer *w);
 
 /* For what an outsider can trigger: at most `burst` lines a minute from one
  * place; what was left out is told by the next line ("left_out=812"). */

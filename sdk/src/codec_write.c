@@ -333,3 +333,11 @@ mk_kv_array(mk_writer *w, const char *key, uint32_t count)
 	mk_put_str(w, key);
 	mk_put_array(w, count);
 }
+
+void
+mk_kv_strs(mk_writer *w, const char *key, uint32_t count, const char *const *v)
+{
+	mk_kv_array(w, key, count);
+	for (uint32_t i = 0; i < count; i++)
+		mk_put_str(w, v[i]);
+}

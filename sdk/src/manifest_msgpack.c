@@ -69,9 +69,7 @@ write_texts(mk_writer *w, const char *key, const char *const *list)
 
 	while (list[count] != NULL)
 		count++;
-	mk_kv_array(w, key, count);
-	for (uint32_t i = 0; i < count; i++)
-		mk_put_str(w, list[i]);
+	mk_kv_strs(w, key, count, list);
 }
 
 /* Groups end MANIFEST_GROUPS_MAX deep. */

@@ -377,7 +377,7 @@ reference_edge(struct hops_graph *g, const struct hops_ids *ids, uint32_t a, uin
 {
 	bool turned = strcmp(ids->text[a], ids->text[b]) > 0;
 	struct hops_edge *e = turned ? hops_graph_put(g, b, a, 0) : hops_graph_put(g, a, b, 0);
-	struct hops_tally t = { .count = 1, .first = o->at, .last = o->at };
+	struct hops_tally t = { .count = 1, .first = (uint32_t)o->at, .last = (uint32_t)o->at };
 
 	if (e != NULL)
 		hops_tally_merge(&e->t, &t, false);
@@ -418,7 +418,7 @@ reference_candidate(struct mesh *w, struct hops_graph *g, struct hops_graph *ope
 	const struct hops_candidate *list = NULL;
 	uint32_t n = hops_token_candidates(&w->nodes, token, &list), left = 0, id = HOPS_NONE;
 	const struct hops_node *a = hops_nodes_get(&w->nodes, known), *b;
-	struct hops_tally t = { .count = 1, .first = o->at, .last = o->at };
+	struct hops_tally t = { .count = 1, .first = (uint32_t)o->at, .last = (uint32_t)o->at };
 	struct hops_edge *e;
 
 	for (uint32_t i = 0; i < n; i++) {
@@ -437,8 +437,8 @@ reference_candidate(struct mesh *w, struct hops_graph *g, struct hops_graph *ope
 	}
 	e = hops_graph_put(open, known, HOPS_NONE, token);
 	if (e != NULL) {
-		t.seen[0] = 1;
 		hops_tally_merge(&e->t, &t, false);
+		e->t.observers = 1;
 	}
 }
 

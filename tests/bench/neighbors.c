@@ -141,7 +141,7 @@ cost(uint32_t before, const char *name)
 		figure_add(&solving, "cycle", "ms", (seconds() - began) * 1e3);
 		figure_add(&memory, "state", "MB",
 			   (double)(links_memory(&links) + mbcap_memory(&mbcap) +
-				    graph.cap * sizeof(struct hops_edge)) /
+				    hops_graph_memory(&graph)) /
 			       1e6);
 		links_fini(&links);
 		mbcap_fini(&mbcap);

@@ -120,6 +120,8 @@ export class Daemon {
 
 let browser = null;
 const daemons = [];
+// A test that ends early leaves nothing behind.
+process.on("exit", () => daemons.forEach((d) => d.process?.kill("SIGKILL")));
 
 export async function start(options) {
 	const d = await Daemon.start(options);

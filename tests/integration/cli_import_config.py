@@ -40,6 +40,7 @@ FULL = {
     "areas": {"A": {"label": "Bay", "polygon": [[1, 2], [3, 4], [5, 6]]},
               "B": {"latMin": 1, "latMax": 2, "lonMin": 3, "lonMax": 4}, "<": {"label": "x"}},
     "mapDefaults": {"center": [37.45, -122.0], "zoom": 9}, "theme": {"accent": "#123456"},
+    "batteryThresholds": {"lowMv": 3400, "criticalMv": 3100},
     "healthThresholds": {"infraSilentHours": 2, "observerOnlineMinutes": 5},
     "timestamps": {"defaultMode": "absolute", "timezone": "nowhere"}, "maxHopDist": 12.5,
     "wsReconnectMs": 500, "liveMap": {"maxNodes": 5}, "debugAffinity": True,
@@ -96,7 +97,7 @@ class ImportConfig(unittest.TestCase):
                      'hidden_names: [ "x" ]', '- { code: "SJC", label: "San Jose" }',
                      'polygon: [ "1,2", "3,4", "5,6" ]', '- key: "B"', 'lon_max: 4',
                      'center: "37.45,-122"', 'zoom: 9', f'files: [ "{self.dir}/config.json" ]',
-                     'infra_silent: 7200s', 'observer_online: 300s', 'mode: absolute',
+                     'low: 3400', 'critical: 3100', 'infra_silent: 7200s', 'observer_online: 300s', 'mode: absolute',
                      'max_hop_km: 12.5', 'reconnect: 500ms', 'live_map_nodes: 100',
                      'disabled_tabs: [ "geo" ]', 'debug_affinity: true', 'client_coverage: true'):
             self.assertIn(line, [x.strip() for x in text.splitlines()])

@@ -72,6 +72,15 @@ class Basics(unittest.TestCase):
         self.assertEqual((health["status"], health["engine"]), ("ok", "meshkern"))
         self.assertEqual(get_json(self.d.port, "/api/mqtt/status"), {"sources": [], "sampleAt": ""})
 
+    def test_who_comes_too_early_is_told_once_when_to_come_again(self):
+        for target in ("/api/packets", "/api/nodes", "/api/analytics/rf", "/api/healthz"):
+            with connect(self.d.port) as s:
+                s.sendall(f"GET {target} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n".encode())
+                with s.makefile("rb") as stream:
+                    head = stream.read().split(b"\r\n\r\n")[0].lower()
+            self.assertIn(b" 503 ", head.splitlines()[0], target)
+            self.assertEqual(head.count(b"\r\nretry-after:"), 1, (target, head))
+
     def test_errors_are_json(self):
         self.error(ask(self.d.port, "/api/none"), 404)
         self.error(ask(self.d.port, "/none"), 404)

@@ -101,6 +101,9 @@ def add_metrics(db):
                        (KEYS[name].upper(),
                         time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(base + at)),
                         noise and noise + first, tx, rx, errors, battery, good))
+    for at, tx in ((NOW - 300, 100), (NOW + 3600, 5)):  # of the nearest interval, which may lie ahead
+        db.execute("INSERT INTO observer_metrics VALUES ('ahead', ?, -100, ?, 1, 0, 3500, 0, 1)",
+                   (time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(at)), tx))
     return base
 
 
@@ -340,6 +343,14 @@ class Observers(Filled):
         self.assertEqual([r["noise_floor"] for r in rows], [-110, -108, None, -100, -90])
         self.assertEqual(answer["observer_name"], "Watcher <b>")
 
+    def test_nothing_is_of_the_future(self):
+        answer = self.get("/api/observers/ahead/metrics")
+        now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+        self.assertEqual(len(answer["reboots"]), 1)
+        self.assertEqual(answer["metrics"][1]["timestamp"], answer["reboots"][0])
+        self.assertLessEqual(answer["reboots"][0], now)
+        self.assertGreater(answer["reboots"][0], answer["metrics"][0]["timestamp"])
+
     def test_hours_have_their_last_sample(self):
         rows = self.get(f"/api/observers/{KEYS['alpha'].upper()}/metrics?resolution=1h")["metrics"]
         self.assertLess(len(rows), 3)
@@ -486,6 +497,74 @@ class Hops(Filled):
         self.get("/api/debug/affinity", 401)
         answer = self.get("/api/debug/affinity?prefix=%3C", headers={"X-API-Key": KEY})
         self.assertEqual((answer["edges"], answer["resolutions"]), ([], []))
+
+class Evidence(Filled):
+    """Adverts of mobile over AA (alpha) and BB (beta), and texts that came over BB and AA."""
+
+    def link(self, a, b, more=""):
+        return self.get(f"/api/web/link?a={KEYS[a]}&b={KEYS[b]}{more}")
+
+    def test_a_link_is_counted_each_way_and_by_its_observers(self):
+        answer = self.link("alpha", "beta")
+        self.assertEqual(answer["packets"], {"ab": 15, "ba": 6})
+        self.assertEqual(len(answer["days"]), 7)
+        self.assertEqual(sum(d["ab"] for d in answer["days"]), 15)
+        seen = {o["id"]: o for o in answer["observers"]}
+        beta = seen[KEYS["beta"].upper()]
+        self.assertEqual((beta["ab"], beta["ba"], beta["snr_ab"], beta["snr_ab_n"], beta["snr_ba_n"]),
+                         (15, 3, 1.5, 3, 0))
+        alpha = seen[KEYS["alpha"].upper()]
+        self.assertEqual((alpha["ab"], alpha["ba"], alpha["snr_ba"]), (0, 3, None))
+        self.assertEqual({(h["how"], h["bytes"]) for h in answer["how"]}, {("unique", 1)})
+        self.assertEqual(answer["alike"], [[1, 1, 1], [1, 1, 1]])
+        self.assertEqual(len(answer["samples"]), 20)
+
+    def test_the_other_way_round_it_is_the_same_link(self):
+        answer = self.link("beta", "alpha", "&days=30")
+        self.assertEqual(answer["packets"], {"ab": 6, "ba": 15})
+        self.assertEqual(len(answer["days"]), 30)
+
+    def test_who_was_heard_without_a_hop_is_known_by_the_key(self):
+        answer = self.link("mobile", "alpha")
+        self.assertEqual(answer["packets"], {"ab": 25, "ba": 0})
+        self.assertEqual({(h["how"], h["bytes"]): h["packets"] for h in answer["how"]},
+                         {("named", 0): 13, ("unique", 1): 12})
+
+    def test_without_packets_there_is_no_evidence(self):
+        answer = self.link("twin1", "gamma")
+        self.assertEqual((answer["packets"], answer["how"], answer["observers"], answer["samples"]),
+                         ({"ab": 0, "ba": 0}, [], [], []))
+
+    def test_who_is_hidden_or_not_there_has_none(self):
+        for other in (KEYS["hidden"], KEYS["blocked"], "00" * 32, "zz"):
+            self.get(f"/api/web/link?a={KEYS['alpha']}&b={other}", 404)
+        self.get(f"/api/web/link?a={KEYS['alpha']}", 400)
+
+
+class Inside(Filled):
+    def test_options_and_log_are_for_who_has_the_key(self):
+        self.get("/api/live/details", 401)
+        answer = self.get("/api/live/details", headers={"X-API-Key": KEY})
+        http = {o["name"]: o for o in answer["options"]["http"]}
+        self.assertEqual(http["api_key"]["value"], "***")
+        self.assertEqual((http["threads"]["line"], http["listen"]["line"] > 0), (0, True))
+        self.assertNotIn(KEY, json.dumps(answer))
+        said = [line["text"] for line in answer["log"] if line["area"] == "plugin http"]
+        self.assertTrue(any(text.startswith("listening") for text in said), said)
+        self.assertEqual(answer["log"], sorted(answer["log"], key=lambda line: line["time_us"]))
+
+    def test_ended_jobs_are_told_with_their_times(self):
+        jobs = {j["name"]: j for j in self.get("/api/jobs")["items"]}
+        done = jobs["mk_rehash_v1"]
+        self.assertEqual((done["status"], done["error"]), ("done", None))
+        self.assertTrue(NOW - 60 <= done["started"] <= done["ended"], done)
+
+    def test_a_plugin_tells_its_cpu_time(self):
+        def spent():
+            items = self.get("/api/live/plugins")["items"]
+            return {p["name"]: p["numbers"].get("cpu_us", 0) for p in items}
+        wait_for("time of http and storage",
+                 lambda: spent()["http"] > 0 and spent()["storage"] > 0, context=self.d.log)
 
 
 class Empty(unittest.TestCase):

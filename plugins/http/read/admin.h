@@ -12,6 +12,8 @@
 /* Rows of dropped_packets as a list, the newest first. `observer` and `key` may be NULL. */
 mk_result read_dropped(struct read *r, const char *observer, const char *key, int64_t limit,
 		       struct json *out, mk_err *err);
+/* What was brought up to date in the database, and when, as a list, the newest first. */
+mk_result read_jobs(struct read *r, struct json *out, mk_err *err);
 /* A consistent copy of the database as a new file; ends soon after `stop` has become true. */
 mk_result read_backup(struct read *r, const char *file, const _Atomic bool *stop, mk_err *err);
 

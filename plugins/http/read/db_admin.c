@@ -8,6 +8,33 @@
 #define DROPPED_US 5000000u
 #define STOP_STEPS 100000 /* of SQLite's machine, between looks at whether to stop */
 
+/* Prepares `sql` on a connection that is to be given back; NULL: there is none. */
+static struct dbc *
+admin_take(struct read *r, const char *sql, sqlite3_stmt **s, mk_err *err)
+{
+	struct dbc *c;
+
+	model_read(r->config.model);
+	c = db_take(r, err);
+	model_read_end(r->config.model);
+	if (c == NULL)
+		return NULL;
+	db_limit(c, DROPPED_US);
+	if (sqlite3_prepare_v2(c->db, sql, -1, s, NULL) != SQLITE_OK)
+		*s = NULL;
+	return c;
+}
+
+static mk_result
+admin_give(struct read *r, struct dbc *c, sqlite3_stmt *s, int rc, mk_err *err)
+{
+	mk_result result = rc == SQLITE_DONE ? MK_OK : db_fail(c, err);
+
+	sqlite3_finalize(s);
+	db_give(r, c);
+	return result;
+}
+
 static void
 dropped_row(sqlite3_stmt *s, struct json *out)
 {
@@ -35,17 +62,12 @@ read_dropped(struct read *r, const char *observer, const char *key, int64_t limi
 	    " AND (?2 IS NULL OR node_pubkey = ?2)"
 	    " ORDER BY dropped_at DESC, id DESC LIMIT ?3";
 	sqlite3_stmt *s = NULL;
-	struct dbc *c;
-	int rc;
+	struct dbc *c = admin_take(r, sql, &s, err);
+	int rc = SQLITE_ERROR;
 
-	model_read(r->config.model);
-	c = db_take(r, err);
-	model_read_end(r->config.model);
 	if (c == NULL)
 		return MK_EUNAVAIL;
-	db_limit(c, DROPPED_US);
-	rc = sqlite3_prepare_v2(c->db, sql, -1, &s, NULL);
-	if (rc == SQLITE_OK) {
+	if (s != NULL) {
 		sqlite3_bind_text(s, 1, observer, -1, SQLITE_STATIC); /* NULL is NULL */
 		sqlite3_bind_text(s, 2, key, -1, SQLITE_STATIC);
 		sqlite3_bind_int64(s, 3, limit);
@@ -54,13 +76,37 @@ read_dropped(struct read *r, const char *observer, const char *key, int64_t limi
 			dropped_row(s, out);
 		js_array_end(out);
 	}
-	if (rc != SQLITE_DONE)
-		rc = db_fail(c, err);
-	else
-		rc = MK_OK;
-	sqlite3_finalize(s);
-	db_give(r, c);
-	return rc;
+	return admin_give(r, c, s, rc, err);
+}
+
+mk_result
+read_jobs(struct read *r, struct json *out, mk_err *err)
+{
+	static const char sql[] =
+	    "SELECT name, status, CAST(strftime('%s', started_at) AS INTEGER),"
+	    " CAST(strftime('%s', ended_at) AS INTEGER), error, rows_processed"
+	    " FROM _async_migrations ORDER BY coalesce(ended_at, started_at) DESC, name LIMIT 500";
+	sqlite3_stmt *s = NULL;
+	struct dbc *c = admin_take(r, sql, &s, err);
+	int rc = SQLITE_ERROR;
+
+	if (c == NULL)
+		return MK_EUNAVAIL;
+	js_object(out);
+	js_karray(out, "items");
+	while (s != NULL && (rc = sqlite3_step(s)) == SQLITE_ROW) {
+		js_object(out);
+		js_kstr(out, "name", (const char *)sqlite3_column_text(s, 0));
+		js_kstr(out, "status", (const char *)sqlite3_column_text(s, 1));
+		js_kint(out, "started", sqlite3_column_int64(s, 2));
+		js_kint(out, "ended", sqlite3_column_int64(s, 3));
+		js_kstr(out, "error", (const char *)sqlite3_column_text(s, 4));
+		js_kint(out, "rows", sqlite3_column_int64(s, 5));
+		js_object_end(out);
+	}
+	js_array_end(out);
+	js_object_end(out);
+	return admin_give(r, c, s, rc, err);
 }
 
 static int

@@ -6,7 +6,8 @@
 
 #include <string.h>
 
-#define FIND_US 3000000u /* a search that takes longer is given up */
+#define FIND_US 3000000u     /* a search that takes longer is given up */
+#define FIND_COLD_US 300000u /* one with conditions, while the model is filled: that soon knows */
 #define TYPE_ADVERT "4"
 #define TYPE_TEXT "5"
 
@@ -198,13 +199,14 @@ db_list(struct read_scratch *scratch, struct db_search *q, mk_err *err)
 }
 
 static mk_result
-db_begin(struct read_scratch *scratch, struct wanted *wanted, mk_err *err)
+db_begin(struct read_scratch *scratch, const struct read_filter *f, struct wanted *wanted,
+	 mk_err *err)
 {
 	mk_result rc = db_ready(scratch, err);
 
 	if (rc != MK_OK)
 		return rc;
-	db_limit(scratch->db, FIND_US);
+	db_limit(scratch->db, scratch->r->warm || db_is_everything(f) ? FIND_US : FIND_COLD_US);
 	if (wanted->members != NULL &&
 	    sqlite3_create_function(scratch->db->db, "mk_member", 1, SQLITE_UTF8, wanted, db_member,
 				    NULL, NULL) != SQLITE_OK)
@@ -227,7 +229,7 @@ mk_result
 db_find(struct read *r, struct read_scratch *scratch, struct db_search *q, mk_err *err)
 {
 	struct wanted wanted = { r, q->f->members };
-	mk_result rc = db_begin(scratch, &wanted, err);
+	mk_result rc = db_begin(scratch, q->f, &wanted, err);
 
 	if (rc == MK_OK && q->total != NULL)
 		rc = db_count(scratch->db, r, q, err);
@@ -242,7 +244,7 @@ db_latest(struct read *r, struct read_scratch *scratch, const struct db_search *
 	  struct latest *out, uint32_t cap, uint32_t *count, mk_err *err)
 {
 	struct wanted wanted = { r, q->f->members };
-	mk_result rc = db_begin(scratch, &wanted, err);
+	mk_result rc = db_begin(scratch, q->f, &wanted, err);
 	sqlite3_stmt *s = NULL;
 	int step = SQLITE_ERROR;
 

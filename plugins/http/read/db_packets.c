@@ -59,7 +59,8 @@ db_read_tx(struct db_tx *t, sqlite3_stmt *s, int column, const struct db_names *
 	return true;
 }
 
-/* -------------------------------------------------------------------- hops -- */
+/* -------------------------------------------------------------------- hops --
+ */
 
 static int
 db_digit(char c)
@@ -177,7 +178,8 @@ db_read_obs(struct db_obs *d, sqlite3_stmt *s, int column, const struct db_names
 		db_read_resolved(d, text, (size_t)sqlite3_column_bytes(s, column + 7), names);
 }
 
-/* ----------------------------------------------------------------- packets -- */
+/* ----------------------------------------------------------------- packets --
+ */
 
 static sqlite3_stmt *
 db_kept(struct dbc *c, enum db_statement which)
@@ -217,7 +219,8 @@ db_names_of(struct read *r)
 	return (struct db_names){ db_name_node, db_name_observer, r };
 }
 
-/* One more observation into the scratch; pointers into its memory are set when all are there. */
+/* One more observation into the scratch; pointers into its memory are set when
+ * all are there. */
 static bool
 db_keep_obs(struct unpacked *u, const struct db_obs *d, uint32_t n, uint32_t *hops, uint32_t *nodes)
 {
@@ -263,15 +266,7 @@ db_fill_obs(struct read_scratch *s, struct read_packet *p, mk_err *err)
 	}
 	if (rc != SQLITE_DONE)
 		return db_fail(s->db, err);
-	hops = nodes = 0;
-	for (uint32_t i = 0; i < n; i++) {
-		struct read_obs *o = &u->obs[i];
-
-		o->path = u->hops + hops;
-		o->resolved = o->resolved == NULL ? NULL : u->nodes + nodes;
-		hops += (uint32_t)o->count * o->hop_size;
-		nodes += o->count;
-	}
+	unpacked_point(u, n);
 	p->obs_count = n;
 	p->obs = (s->skip & READ_SKIP_OBS) != 0 ? NULL : u->obs;
 	return MK_OK;

@@ -153,6 +153,15 @@ find_member(const struct read_filter *f, int16_t type, uint32_t from)
 	       (type == 4 && from != READ_NONE && (f->members[from / 8] >> from % 8 & 1) != 0);
 }
 
+static bool
+find_sender(const struct read_filter *f, uint32_t from)
+{
+	for (uint32_t i = 0; i < f->node_count; i++)
+		if (f->nodes[i] == from)
+			return true;
+	return f->node_count == 0;
+}
+
 static const char *
 find_channel(const struct find *q, const struct tx *t)
 {
@@ -176,6 +185,8 @@ find_matches(const struct find *q, uint32_t i)
 	    (f->after_id != READ_NULL && t->id <= f->after_id) ||
 	    (f->before_id != READ_NULL && t->id >= f->before_id) ||
 	    !find_member(f, t->type, t->from))
+		return false;
+	if (f->sent && !find_sender(f, t->from))
 		return false;
 	if (f->hash != NULL && (t->odd_hash || !pack_hash(f->hash, &hash) || hash != t->hash))
 		return false;
@@ -208,14 +219,12 @@ read_matches(const struct read *r, const struct read_filter *f, const struct rea
 		observed |= find_is_observer(f, o->observer);
 		placed |= find_in_region(r, f, o->observer);
 		timely |= find_between(f, o->at);
-		for (uint32_t k = 0; k < f->node_count && !related; k++) {
-			related = p->from == f->nodes[k];
+		for (uint32_t k = 0; k < f->node_count && !related && !f->sent; k++) {
 			for (uint32_t h = 0; o->resolved != NULL && h < o->count; h++)
 				related |= o->resolved[h] == f->nodes[k];
 		}
 	}
-	for (uint32_t k = 0; k < f->node_count; k++)
-		related |= p->from == f->nodes[k];
+	related |= find_sender(f, p->from);
 	if (p->obs_count == 0)
 		timely = find_between(f, p->first_s);
 	return related && timely && (observed || f->observer_count == 0) &&
@@ -265,6 +274,13 @@ find_memory(struct read *r, struct search *q, bool oldest)
 	return MK_OK;
 }
 
+/* What takes too long now does not when everything is in memory. */
+static mk_result
+find_late(const struct read *r, mk_result rc)
+{
+	return rc == MK_ETIMEDOUT && !r->warm ? MK_EAGAIN : rc;
+}
+
 static mk_result
 find_database(struct read *r, struct search *q, bool oldest, mk_err *err)
 {
@@ -281,10 +297,10 @@ find_database(struct read *r, struct search *q, bool oldest, mk_err *err)
 	if (r->complete || (d.limit == 0 && !q->count))
 		return MK_OK;
 	/* Who a hop was is known to the model only; of what is older, who sent an advert. */
-	if (q->find.f->node_count > 0 && !r->warm)
+	if (q->find.f->node_count > 0 && !q->find.f->sent && !r->warm)
 		return mk_err_set(err, MK_EAGAIN, "warming up");
 	d.total = q->count || (oldest && q->offset > 0) ? &total : NULL;
-	rc = db_find(r, q->s, &d, err);
+	rc = find_late(r, db_find(r, q->s, &d, err));
 	q->given += d.given;
 	q->seen += d.total != NULL ? total : d.given;
 	q->ended |= d.ended;
@@ -403,7 +419,7 @@ latest_database(struct read *r, struct read_scratch *s, const struct read_filter
 	struct latest *list;
 	mk_result rc;
 
-	if (f->node_count > 0 && !r->warm)
+	if (f->node_count > 0 && !f->sent && !r->warm)
 		return mk_err_set(err, MK_EAGAIN, "warming up");
 	list = malloc((b->cap + 1) * sizeof(*list));
 	if (list == NULL)
@@ -415,7 +431,7 @@ latest_database(struct read *r, struct read_scratch *s, const struct read_filter
 		best_add(b, list[i]);
 	free(list);
 	*total += matches;
-	return rc;
+	return find_late(r, rc);
 }
 
 mk_result

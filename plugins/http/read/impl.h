@@ -2,19 +2,21 @@
  *
  * The inside of the read model, for its own files and their tests.
  *
- *   nodes.c    keys and numbers          pack.c    a packet as bytes
- *   people.c   rows of nodes, observers  store.c   packets in memory
+ *   nodes.c    keys and numbers          pack.c    a packet as bytes, and
+ * unpack.c people.c   rows of nodes, observers  store.c   packets in memory
  *   find.c     what is asked of packets  db*.c     the database, read-only
- *   live.c     messages                  load.c    the thread that fills the model
- *   read.c     the rest of read.h        when.c    times
+ *   live.c     messages                  load.c    the thread that fills the
+ * model read.c     the rest of read.h        when.c    times
  *
  * DOC: Which thread may do what
  *
- * The plugin's thread and the loader change the model under its write lock; routes read it under the
- * read lock. The loader fills a store of its own, which becomes the model's when it is complete; while
- * it reads, the plugin's thread only remembers the newest observation it was told of, and the loader
- * goes on until it has read that far. Then it ends, and what is told is applied as it comes. After a
- * gap it is started again, from the newest observation in memory.
+ * The plugin's thread and the loader change the model under its write lock;
+ * routes read it under the read lock. The loader fills a store of its own,
+ * which becomes the model's when it is complete; while it reads, the plugin's
+ * thread only remembers the newest observation it was told of, and the loader
+ * goes on until it has read that far. Then it ends, and what is told is applied
+ * as it comes. After a gap it is started again, from the newest observation in
+ * memory.
  */
 #ifndef HTTP_READ_IMPL_H
 #define HTTP_READ_IMPL_H
@@ -29,7 +31,8 @@
 #define READ_NODES_MAX (1u << 17) /* keys; more are refused */
 #define READ_OBSERVERS_MAX (1u << 17)
 
-/* ---------------------------------------------------------------- packets -- */
+/* ---------------------------------------------------------------- packets --
+ */
 
 /* Numbers of packets, in order, each once. */
 struct list {
@@ -40,10 +43,10 @@ struct list {
 struct tx { /* a packet in memory; the rest of it is in `bytes` */
 	int64_t id;
 	int64_t first_s;
-	uint64_t hash;             /* unless `odd_hash` */
-	uint8_t *bytes;            /* pack.c */
-	uint32_t len, cap, obs_at; /* obs_at: where the observations begin */
-	uint32_t oldest, latest;   /* of the observations, Unix seconds */
+	uint64_t hash;           /* unless `odd_hash` */
+	uint8_t *bytes;          /* packed.h */
+	uint32_t len, obs_at;    /* obs_at: where the observations begin */
+	uint32_t oldest, latest; /* of the observations, Unix seconds */
 	uint32_t obs_count, shown;
 	uint32_t from;
 	uint32_t shown_observer;     /* what the one that is displayed says */
@@ -54,12 +57,45 @@ struct tx { /* a packet in memory; the rest of it is in `bytes` */
 	uint8_t shown_hops, shown_size;
 	int8_t type, route;
 	bool odd_hash;
+	bool settled; /* `bytes` is in a block; else it is its own */
+};
+
+/* Many packets of about the same time, without room to grow. */
+struct block {
+	struct block *next;      /* newer */
+	uint32_t len, cap, gone; /* gone: bytes of packets that are not there any more */
+	uint8_t bytes[];
+};
+
+struct place { /* of a hop: where the path that ends with it begins, and its
+                  length */
+	uint32_t hop, node;
+	uint8_t count;
+};
+
+/* A packet put together, and the memory for it. */
+struct unpacked {
+	struct read_packet p;
+	char first_seen[WHEN_TEXT];
+	struct read_obs *obs;
+	uint8_t *hops;
+	uint32_t *nodes;
+	struct place *places; /* by number of hop, from 1 on */
+	uint32_t obs_cap, hops_cap, nodes_cap, places_cap;
+	char *json;
 };
 
 struct store {
 	struct tx *txs; /* in the order of ids */
 	uint32_t begin; /* number of txs[0] */
 	uint32_t count, cap;
+	uint32_t settled; /* so many of the first were settled; some may have changed
+                       again */
+	uint32_t changed; /* at most so many of those */
+	struct block *oldest, *newest;
+	struct unpacked work; /* for settling */
+	uint8_t *room;
+	uint32_t room_cap;
 	uint32_t *by_hash; /* open addressing; index + 1 */
 	uint32_t slot_count;
 	struct list *by_node, *by_observer;
@@ -73,28 +109,31 @@ struct heads {
 	uint32_t count;
 };
 
-/* A packet put together, and the memory for it. */
-struct unpacked {
-	struct read_packet p;
-	char first_seen[WHEN_TEXT];
-	struct read_obs *obs;
-	uint8_t *hops;
-	uint32_t *nodes;
-	uint32_t obs_cap, hops_cap, nodes_cap;
-	char *json;
-};
-
 /* pack.c. False: out of memory. */
 bool pack_tx(struct tx *t, const struct read_packet *p);
 bool pack_obs(struct tx *t, const struct read_obs *o, const struct heads *heads);
+/* The bytes of a packet that is not expected to grow any more, as short as can
+ * be: *out of that length. 0: out of memory. */
+uint32_t pack_settle(struct unpacked *u, const struct tx *t, const struct heads *heads,
+		     uint8_t **out, uint32_t *cap);
+/* How much there is room for in bytes that are a packet's own. */
+static inline uint32_t
+pack_cap(uint32_t len)
+{
+	return len < 1024 ? (len + 63) & ~63u : (len + 511) & ~511u;
+}
 /* 16 lower-case digits as a number; false: anything else. */
 bool pack_hash(const char *text, uint64_t *out);
+/* unpack.c */
 bool unpack_tx(struct unpacked *u, const struct tx *t, const struct heads *heads, uint32_t skip);
 /* Observations without their hops. False: fn said so. */
 bool unpack_each_obs(const struct tx *t, bool (*fn)(void *arg, const struct read_obs *o),
 		     void *arg);
 /* Room for so many elements. */
 bool unpacked_room(void **at, uint32_t *cap, size_t need, size_t size);
+/* Paths and nodes of `count` observations, which lie there one behind the
+ * other. `resolved` is only asked whether it is NULL. */
+void unpacked_point(struct unpacked *u, uint32_t count);
 void unpacked_fini(struct unpacked *u);
 
 /* store.c */
@@ -114,7 +153,8 @@ uint32_t store_number(const struct store *s, const struct tx *t);
 /* Forget the oldest until it takes no more than `max_bytes`. */
 void store_evict(struct store *s, uint64_t max_bytes);
 
-/* ----------------------------------------------------------------- people -- */
+/* ----------------------------------------------------------------- people --
+ */
 
 struct node_more {   /* of a node, beside the row */
 	char *texts; /* one block for all texts of the row */
@@ -141,7 +181,8 @@ struct read {
 	struct node_more *more;
 	uint64_t *heads;
 	uint32_t node_count, node_cap;
-	uint32_t *rows; /* nodes in the order in which they became known: rows of /api/sets/nodes */
+	uint32_t *rows; /* nodes in the order in which they became known: rows of
+                     /api/sets/nodes */
 	uint32_t row_count, row_cap;
 	uint32_t *sorted; /* active nodes that are not hidden, by key */
 	uint32_t sorted_count, sorted_cap;
@@ -193,8 +234,8 @@ struct read_scratch {
 uint32_t nodes_put(struct read *r, const char *key, size_t len);
 /* Arrays as long as there are keys. False: out of memory. */
 bool nodes_sync(struct read *r);
-/* What readers must find done: candidates, the order of keys, who observers are. At the end of each
- * change. */
+/* What readers must find done: candidates, the order of keys, who observers
+ * are. At the end of each change. */
 void nodes_settle(struct read *r);
 void nodes_hide(struct read *r); /* by the configuration; all */
 void nodes_fini(struct read *r);
@@ -204,7 +245,8 @@ uint64_t nodes_head(const char *key);
 struct heads nodes_heads(const struct read *r);
 
 /* people.c: under the write lock */
-/* A row, from the bus or from the database. NULL, false: it is not there or NULL. */
+/* A row, from the bus or from the database. NULL, false: it is not there or
+ * NULL. */
 struct row {
 	void *arg;
 	const char *(*text)(void *arg, const char *column, size_t *len);
@@ -215,8 +257,9 @@ bool people_set_node(struct read *r, const struct row *row, bool active, bool go
 bool people_set_observer(struct read *r, const struct row *row, bool gone);
 void people_clear(struct read *r); /* nobody is known any more; numbers stay */
 void people_fini(struct read *r);
-/* By the row in the database; READ_NONE. Packets come before the rows of their observers, so there is
- * a number, if need be a new one, before the observer is known. */
+/* By the row in the database; READ_NONE. Packets come before the rows of their
+ * observers, so there is a number, if need be a new one, before the observer is
+ * known. */
 uint32_t people_put_observer(struct read *r, int64_t row);
 uint32_t people_observer(const struct read *r, int64_t row);
 int64_t people_time(const char *text); /* Unix seconds, READ_NULL */
@@ -249,7 +292,8 @@ struct db_search {
 	uint64_t given;
 	bool ended; /* fn said so */
 };
-/* The `cap` with the newest observations, best first, into `out`; *count are there. */
+/* The `cap` with the newest observations, best first, into `out`; *count are
+ * there. */
 struct latest {
 	int64_t at, id;
 };

@@ -672,20 +672,21 @@ read_on_msg(struct read *r, const mk_msg *msg)
 }
 
 /* Every second: what failed is tried again. */
-void
+bool
 read_on_timer(struct read *r)
 {
-	bool wanted;
+	bool warm;
 
 	model_read(r->config.model);
-	wanted = !r->warm || r->again;
+	warm = r->warm;
 	model_read_end(r->config.model);
 	if (atomic_load(&r->load) != NULL || r->database[0] == '\0')
-		return;
+		return warm;
 	if (r->refill)
 		live_refill(r);
-	else if (wanted)
+	else if (!warm || r->again)
 		load_start(r);
+	return warm;
 }
 
 void

@@ -9,16 +9,19 @@
 
 #define CHUNK_FRESH 16384 /* rows in one read transaction */
 #define CHUNK_LOCKED 256  /* the same while readers wait */
+#define CHUNK_TXS 1024    /* packets that are read before their observations are there */
 #define LOAD_CACHE_KIB 4096u
 #define LEAST_BYTES \
-	24u /* no model has smaller observations: what certainly does not fit is not read */
+	24u /* no model has smaller observations: what certainly does not fit is not \
+         read */
 
 static const char sql_txs[] =
-    "SELECT " DB_TX_COLUMNS " FROM transmissions t WHERE t.id > ?1 ORDER BY t.id";
+    "SELECT " DB_TX_COLUMNS " FROM transmissions t WHERE t.id > ?1 ORDER BY t.id LIMIT ?2";
 static const char sql_rows[] = "SELECT " DB_OBS_COLUMNS ", o.transmission_id FROM observations o"
 			       " WHERE o.id > ?1 ORDER BY o.id LIMIT ?2";
 
-/* ------------------------------------------------------------------- names -- */
+/* ------------------------------------------------------------------- names --
+ */
 
 /* Keys that the model got meanwhile; under its lock. */
 static bool
@@ -44,17 +47,43 @@ load_copy_ids(struct load *l)
 	return true;
 }
 
+/* Keys come again and again, and most as they are kept: the last that began
+ * alike. */
+static uint32_t *
+load_recent(struct load *l, const char *key, size_t len)
+{
+	uint32_t head = 0;
+
+	memcpy(&head, key + len / 2, len - len / 2 < sizeof(head) ? 0 : sizeof(head));
+	return &l->recent[hops_mix(head) % LOAD_RECENT];
+}
+
+static bool
+load_is(const struct load *l, uint32_t node, const char *key, size_t len)
+{
+	const char *text = l->ids.text[node];
+
+	return strncmp(text, key, len) == 0 && text[len] == '\0';
+}
+
 static uint32_t
 load_node(void *arg, const char *key, size_t len)
 {
 	struct load *l = arg;
 	uint32_t node;
 
+	uint32_t *recent;
+
 	if (!l->fresh)
 		return nodes_put(l->r, key, len);
+	recent = load_recent(l, key, len);
+	if (*recent != 0 && load_is(l, *recent - 1, key, len))
+		return *recent - 1;
 	node = hops_ids_find(&l->ids, key, len);
-	if (node != HOPS_NONE)
+	if (node != HOPS_NONE) {
+		*recent = node + 1;
 		return node;
+	}
 	model_write(l->r->config.model);
 	node = nodes_put(l->r, key, len);
 	if (!load_copy_ids(l))
@@ -79,7 +108,8 @@ load_observer(void *arg, int64_t row)
 	return observer;
 }
 
-/* ------------------------------------------------------------------- rows -- */
+/* ------------------------------------------------------------------- rows --
+ */
 
 static struct store *
 load_store(struct load *l)
@@ -87,15 +117,16 @@ load_store(struct load *l)
 	return l->fresh ? &l->store : &l->r->store;
 }
 
-/* Transmissions behind those that are there. */
+/* Transmissions behind those that are there, at most `max`. */
 static mk_result
-load_txs(struct load *l, mk_err *err)
+load_txs(struct load *l, int64_t max, mk_err *err)
 {
 	struct db_names names = { load_node, load_observer, l };
 	mk_result rc = MK_OK;
 	int step = SQLITE_ROW;
 
 	(void)sqlite3_bind_int64(l->txs, 1, l->reached_tx);
+	(void)sqlite3_bind_int64(l->txs, 2, max);
 	while (rc == MK_OK && !atomic_load(&l->r->stopping) &&
 	       (step = sqlite3_step(l->txs)) == SQLITE_ROW) {
 		l->reached_tx = sqlite3_column_int64(l->txs, 0);
@@ -113,14 +144,15 @@ static mk_result
 load_row(struct load *l, mk_err *err)
 {
 	struct db_names names = { load_node, load_observer, l };
-	int64_t tx = sqlite3_column_int64(l->rows, 8);
+	int64_t tx = sqlite3_column_int64(l->rows, 8), before = INT64_MAX;
 	struct store *s = load_store(l);
 	struct tx *t = store_find_id(s, tx);
 	mk_result rc = MK_OK;
 	struct heads heads;
 
-	if (t == NULL && tx > l->reached_tx) {
-		rc = load_txs(l, err);
+	while (rc == MK_OK && t == NULL && tx > l->reached_tx && l->reached_tx != before) {
+		before = l->reached_tx;
+		rc = load_txs(l, CHUNK_TXS, err);
 		t = store_find_id(s, tx);
 	}
 	if (rc != MK_OK || t == NULL)
@@ -153,7 +185,8 @@ load_chunk(struct load *l, int max, int *count, mk_err *err)
 	return rc;
 }
 
-/* ------------------------------------------------------------------ begin -- */
+/* ------------------------------------------------------------------ begin --
+ */
 
 static mk_result
 load_number(struct load *l, const char *sql, int64_t arg, int64_t otherwise, int64_t *out,
@@ -247,7 +280,8 @@ load_begin(struct load *l, mk_err *err)
 	return rc;
 }
 
-/* -------------------------------------------------------------------- run -- */
+/* -------------------------------------------------------------------- run --
+ */
 
 /* Under the lock: everything that was told of has been read. */
 static void
@@ -276,11 +310,12 @@ static mk_result
 load_read(struct load *l, mk_err *err)
 {
 	struct read *r = l->r;
-	mk_result rc = l->fresh ? load_txs(l, err) : MK_OK;
+	mk_result rc = MK_OK;
 	int count = 0;
 
 	while (rc == MK_OK && !atomic_load(&r->stopping) && l->storage_epoch == r->storage_epoch) {
 		int max = l->fresh ? CHUNK_FRESH : CHUNK_LOCKED;
+		int64_t told = atomic_load(&r->told);
 		bool done;
 
 		if (!l->fresh)
@@ -293,9 +328,13 @@ load_read(struct load *l, mk_err *err)
 				     (uint32_t)(1000 *
 						((double)l->reached_obs - (double)l->begin_obs) /
 						((double)l->end_obs - (double)l->begin_obs)));
+		if (rc == MK_OK && count < max && l->fresh)
+			rc = load_txs(l, INT64_MAX, err); /* that nobody observed */
 		if (rc != MK_OK || count == max)
 			continue;
 		model_write(r->config.model);
+		/* What was told before rows were looked for is read, or deleted. */
+		l->reached_obs = told > l->reached_obs ? told : l->reached_obs;
 		done = l->reached_obs >= atomic_load(&r->told);
 		if (done) {
 			load_finish(l);

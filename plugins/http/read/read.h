@@ -183,6 +183,7 @@ struct read_filter {
 	    *members; /* of an area: a bit for each node, adverts of which qualify; NULL: any */
 	const uint32_t *nodes; /* one of them is related */
 	uint32_t node_count;   /* 0: any */
+	bool sent;             /* related are those only that one of them sent: adverts */
 	const char *channel;
 	bool nothing; /* a condition that cannot hold: an unknown region, node, observer */
 };
@@ -218,6 +219,7 @@ struct read_state {
 	char database[4096];
 };
 void read_get_state(const struct read *r, struct read_state *out);
+#define READ_WARM "read/warm" /* what httpd_tell() is to say when that has become true */
 
 /* For the plugin's thread. Messages: packet/stored, node/changed, observer/changed, storage/state,
  * snapshot/neighbors, snapshot/mbcap, snapshot/relays, backfill/progress. Takes the model's write lock itself. */
@@ -233,7 +235,7 @@ void read_free(struct read *r); /* takes NULL */
 /* Another configuration: of it, max_bytes and the lists of what is hidden. */
 void read_configure(struct read *r, const struct read_config *config);
 void read_on_msg(struct read *r, const mk_msg *msg);
-void read_on_timer(struct read *r);
+bool read_on_timer(struct read *r); /* true: it is warm */
 void read_stop(struct read *r);
 
 #endif

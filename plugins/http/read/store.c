@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * The packets in memory: those with the highest ids, in the order of ids, without holes. They have
- * numbers, which grow and are never given again; lists say which of them a node or an observer has
- * to do with.
+ * The packets in memory: those with the highest ids, in the order of ids,
+ * without holes. They have numbers, which grow and are never given again; lists
+ * say which of them a node or an observer has to do with.
  */
 #include "impl.h"
 
@@ -10,19 +10,26 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define BLOCK_BYTES 16u /* what the heap takes for a block besides what is in it */
-#define EVICT_PART 32u  /* so much of all goes at once */
+#define HEAP_BYTES 16u         /* what the heap takes for a piece besides what is in it */
+#define EVICT_PART 32u         /* so much of all goes at once */
+#define BLOCK_BYTES (1u << 20) /* the pages of it that nobody has written take no memory */
+#define GROWING 512u           /* so many of the newest packets are expected to grow */
+#define CHANGED_MAX 256u       /* of the others; then they are settled again */
 
-/* ------------------------------------------------------------------ lists -- */
+/* ------------------------------------------------------------------ lists --
+ */
 
 static bool
 list_add(struct list *l, uint32_t number, bool *news, uint64_t *bytes)
 {
-	uint32_t low = 0, high = l->count;
+	uint32_t low = l->count, high = l->count;
 
 	*news = false;
-	if (high > 0 && number > l->at[high - 1])
-		low = high;
+	/* It is mostly among the last. */
+	for (uint32_t step = 1; low > 0 && number <= l->at[low - 1]; step *= 2) {
+		high = low;
+		low -= step < low ? step : low;
+	}
 	while (low < high) {
 		uint32_t middle = low + (high - low) / 2;
 
@@ -34,7 +41,7 @@ list_add(struct list *l, uint32_t number, bool *news, uint64_t *bytes)
 	if (low < l->count && l->at[low] == number)
 		return true;
 	if (l->count == l->cap) {
-		uint32_t cap = l->cap < 4 ? 4 : l->cap + l->cap / 4;
+		uint32_t cap = l->cap < 4 ? 4 : l->cap + l->cap / 8 + 1;
 		uint32_t *at = realloc(l->at, cap * sizeof(*at));
 
 		if (at == NULL)
@@ -94,7 +101,8 @@ lists_get(struct list **lists, uint32_t *cap, uint32_t i, uint64_t *bytes)
 	return &grown[i];
 }
 
-/* ----------------------------------------------------------------- hashes -- */
+/* ----------------------------------------------------------------- hashes --
+ */
 
 static uint64_t
 store_hash(const struct tx *t)
@@ -184,17 +192,153 @@ store_number(const struct store *s, const struct tx *t)
 	return s->begin + (uint32_t)(t - s->txs);
 }
 
-/* ---------------------------------------------------------------- changes -- */
+/* ----------------------------------------------------------------- blocks --
+ */
+
+/* Room in the newest block, or in one more. */
+static uint8_t *
+block_put(struct store *s, const uint8_t *data, uint32_t len)
+{
+	struct block *b = s->newest;
+	uint32_t cap = BLOCK_BYTES - (uint32_t)sizeof(*b);
+	uint8_t *at;
+
+	if (b == NULL || b->cap - b->len < len) {
+		cap = len > cap ? len : cap;
+		b = malloc(sizeof(*b) + cap);
+		if (b == NULL)
+			return NULL;
+		*b = (struct block){ .cap = cap };
+		*(s->newest == NULL ? &s->oldest : &s->newest->next) = b;
+		s->newest = b;
+	}
+	at = b->bytes + b->len;
+	memcpy(at, data, len);
+	b->len += len;
+	s->bytes += len;
+	return at;
+}
+
+static bool
+block_has(const struct block *b, const struct tx *t)
+{
+	return t->settled && t->bytes >= b->bytes && t->bytes < b->bytes + b->len;
+}
+
+static void
+block_free(struct store *s, struct block *b)
+{
+	struct block **at = &s->oldest, *older = NULL;
+
+	for (; *at != b; at = &(*at)->next)
+		older = *at;
+	*at = b->next;
+	if (s->newest == b)
+		s->newest = older;
+	free(b);
+}
+
+/* What is left of a block goes into the newest one. */
+static void
+block_empty(struct store *s, struct block *b)
+{
+	for (uint32_t i = 0; i < s->count && b != s->newest; i++) {
+		struct tx *t = &s->txs[i];
+		uint8_t *at = block_has(b, t) ? block_put(s, t->bytes, t->len) : t->bytes;
+
+		if (at == NULL)
+			return;
+		if (at == t->bytes)
+			continue;
+		s->bytes -= t->len;
+		b->gone += t->len;
+		t->bytes = at;
+	}
+	if (b->gone == b->len)
+		block_free(s, b);
+}
+
+/* The bytes that were a packet's are not needed any more. */
+static void
+store_release(struct store *s, const struct tx *t, bool compact)
+{
+	struct block *b = s->oldest;
+
+	if (!t->settled) {
+		s->bytes -= t->bytes == NULL ? 0 : pack_cap(t->len) + HEAP_BYTES;
+		free(t->bytes);
+		return;
+	}
+	while (!block_has(b, t))
+		b = b->next;
+	b->gone += t->len;
+	s->bytes -= t->len;
+	if (b->gone == b->len)
+		block_free(s, b);
+	else if (compact && b->gone > b->len / 2 && b != s->newest)
+		block_empty(s, b);
+}
+
+static void
+store_settle_one(struct store *s, struct tx *t, const struct heads *heads)
+{
+	uint32_t len = t->settled ? 0 : pack_settle(&s->work, t, heads, &s->room, &s->room_cap);
+	uint8_t *at = len == 0 ? NULL : block_put(s, s->room, len);
+
+	if (at == NULL) /* without memory it stays as it is */
+		return;
+	store_release(s, t, false);
+	t->bytes = at;
+	t->len = len;
+	t->settled = true;
+}
+
+/* Packets that are `GROWING` or more before number `i` of the store are not
+ * expected to grow. */
+static void
+store_settle(struct store *s, uint32_t i, const struct heads *heads)
+{
+	while (i >= GROWING && s->settled <= i - GROWING)
+		store_settle_one(s, &s->txs[s->settled++], heads);
+	if (s->changed <= CHANGED_MAX)
+		return;
+	s->changed = 0;
+	for (uint32_t k = 0; k < s->settled; k++)
+		store_settle_one(s, &s->txs[k], heads);
+}
+
+/* One that has to grow gets bytes of its own again. */
+static bool
+store_loosen(struct store *s, struct tx *t)
+{
+	struct tx old = *t;
+	uint8_t *own = t->settled ? malloc(pack_cap(t->len)) : NULL;
+
+	if (!t->settled)
+		return true;
+	if (own == NULL)
+		return false;
+	memcpy(own, t->bytes, t->len);
+	t->bytes = own;
+	t->settled = false;
+	s->bytes += pack_cap(t->len) + HEAP_BYTES;
+	s->changed++;
+	store_release(s, &old, true);
+	return true;
+}
+
+/* ---------------------------------------------------------------- changes --
+ */
 
 static bool
 store_grow(struct store *s)
 {
-	uint32_t cap = s->cap == 0 ? 1024 : s->cap + s->cap / 4;
+	uint32_t cap = s->cap == 0 ? 1024 : s->cap + s->cap / 16 + 512;
 	struct tx *txs;
 
 	if (s->count < s->cap)
 		return true;
-	if ((s->slot_count < cap * 2 &&
+	if ((s->slot_count < cap + cap / 3 &&
 	     !store_reindex(s, s->slot_count == 0 ? 4096 : s->slot_count * 2)))
 		return false;
 	txs = realloc(s->txs, cap * sizeof(*txs));
@@ -233,9 +377,11 @@ store_add(struct store *s, const struct read_packet *p)
 			  .best_rssi = INT16_MIN,
 			  .type = (int8_t)p->type,
 			  .route = (int8_t)p->route };
-	if (!pack_tx(t, p))
+	if (!pack_tx(t, p)) {
+		free(t->bytes);
 		return NULL;
-	s->bytes += t->cap + BLOCK_BYTES;
+	}
+	s->bytes += pack_cap(t->len) + HEAP_BYTES;
 	store_index(s, s->count++);
 	return store_relate(s, t, p->from) ? t : NULL;
 }
@@ -264,16 +410,16 @@ store_last_hop(const struct read_obs *o)
 	return HOPS_TOKEN(o->hop_size, token);
 }
 
-bool
-store_add_obs(struct store *s, struct tx *t, const struct read_obs *o, const struct heads *heads)
+static bool
+store_put_obs(struct store *s, struct tx *t, const struct read_obs *o, const struct heads *heads)
 {
-	uint32_t at = store_clamp(o->at), cap = t->cap;
+	uint32_t at = store_clamp(o->at), cap = pack_cap(t->len);
 	struct list *l;
 	bool news;
 
 	if (!pack_obs(t, o, heads))
 		return false;
-	s->bytes += t->cap - cap;
+	s->bytes += pack_cap(t->len) - cap;
 	if (t->obs_count == 0 || o->count > t->shown_hops) {
 		t->shown = t->obs_count;
 		t->shown_hops = o->count;
@@ -304,28 +450,54 @@ store_add_obs(struct store *s, struct tx *t, const struct read_obs *o, const str
 }
 
 bool
+store_add_obs(struct store *s, struct tx *t, const struct read_obs *o, const struct heads *heads)
+{
+	if (!store_loosen(s, t) || !store_put_obs(s, t, o, heads))
+		return false;
+	store_settle(s, (uint32_t)(t - s->txs), heads);
+	return true;
+}
+
+bool
 store_replace(struct store *s, struct tx *t, const struct read_packet *p, const struct heads *heads)
 {
 	struct tx old = *t;
 	bool good;
 
 	t->bytes = NULL;
-	t->len = t->cap = t->obs_count = 0;
+	t->len = t->obs_count = 0;
+	t->settled = false;
 	t->first_s = p->first_s;
 	good = pack_tx(t, p);
-	s->bytes += (uint64_t)t->cap - old.cap;
+	s->bytes += good ? pack_cap(t->len) + HEAP_BYTES : 0;
 	s->obs_count -= old.obs_count;
 	for (uint32_t i = 0; good && i < p->obs_count; i++)
-		good = store_add_obs(s, t, &p->obs[i], heads);
-	free(old.bytes);
-	return good;
+		good = store_put_obs(s, t, &p->obs[i], heads);
+	if (!good) { /* as it was */
+		s->obs_count += (uint64_t)old.obs_count - t->obs_count;
+		store_release(s, t, false);
+		*t = old;
+		return false;
+	}
+	s->changed += old.settled;
+	store_release(s, &old, true);
+	return true;
 }
 
 void
 store_clear(struct store *s)
 {
 	for (uint32_t i = 0; i < s->count; i++)
-		free(s->txs[i].bytes);
+		if (!s->txs[i].settled)
+			free(s->txs[i].bytes);
+	while (s->oldest != NULL) {
+		struct block *b = s->oldest;
+
+		s->oldest = b->next;
+		free(b);
+	}
+	unpacked_fini(&s->work);
+	free(s->room);
 	for (uint32_t i = 0; i < s->node_cap; i++)
 		free(s->by_node[i].at);
 	for (uint32_t i = 0; i < s->observer_cap; i++)
@@ -362,13 +534,13 @@ store_evict(struct store *s, uint64_t max_bytes)
 		uint32_t n = s->count / EVICT_PART + 1;
 
 		for (uint32_t i = 0; i < n; i++) {
-			s->bytes -= s->txs[i].cap + BLOCK_BYTES;
 			s->obs_count -= s->txs[i].obs_count;
-			free(s->txs[i].bytes);
+			store_release(s, &s->txs[i], false);
 		}
 		s->evicted += n;
 		s->begin += n;
 		s->count -= n;
+		s->settled -= n < s->settled ? n : s->settled;
 		memmove(s->txs, s->txs + n, s->count * sizeof(*s->txs));
 		store_shrink(s);
 		for (uint32_t i = 0; i < s->node_cap; i++)

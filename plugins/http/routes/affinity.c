@@ -81,6 +81,7 @@ affinity_put_edge(struct affinity *a, const struct hops_edge *e)
 	bool open = e->b == HOPS_NONE;
 	uint32_t n = open ? hops_token_candidates(read_hops(a->r), e->token, &list) : 0;
 	char token[HOPS_TOKEN_TEXT] = "";
+	struct hops_seen seen;
 	double snr;
 
 	if (open)
@@ -101,7 +102,8 @@ affinity_put_edge(struct affinity *a, const struct hops_edge *e)
 			affinity_round(hops_jaccard(read_graph(a->r), e->a, e->b)));
 	if (hops_snr(&e->t, &snr))
 		js_knum(a->out, "avgSnr", snr);
-	put_watchers(a->out, a->r, &e->t);
+	hops_graph_seen(read_graph(a->r), e, &seen);
+	put_watchers(a->out, a->r, &seen);
 	js_kbool(a->out, "ambiguous", open);
 	if (open && n == 0)
 		js_kbool(a->out, "unresolved", true);

@@ -24,6 +24,7 @@ graph_put_snr(struct json *out, const struct hops_tally *t)
 struct neighbor {
 	const struct hops_edge *edge;
 	struct hops_tally t;
+	struct hops_seen seen;
 	uint32_t node; /* READ_NONE: not certain */
 	double score;
 	bool gone; /* it is told with another one */
@@ -82,10 +83,12 @@ neighbors_merge(struct neighbors *n)
 			matches++;
 		}
 		if (matches == 1) {
-			int64_t first = match->t.first;
+			uint32_t first = match->t.first;
 
 			hops_tally_merge(&match->t, &open->t, false);
 			match->t.first = first;
+			for (size_t k = 0; k < HOPS_OBSERVERS_MAX / 64; k++)
+				match->seen.bits[k] |= open->seen.bits[k];
 			open->gone = true;
 		}
 	}
@@ -182,7 +185,7 @@ neighbors_put(struct json *out, const struct neighbors *n, uint32_t known, const
 	graph_put_snr(out, &e->t);
 	if (!open)
 		neighbors_put_distance(out, n, known, e->node);
-	put_watchers(out, n->r, &e->t);
+	put_watchers(out, n->r, &e->seen);
 	js_kbool(out, "ambiguous", open);
 	if (open)
 		neighbors_put_candidates(out, n, known, e->edge->token);
@@ -204,6 +207,7 @@ neighbors_collect(struct neighbors *n, uint32_t node, const struct request *rq, 
 		uint32_t other = hops_edge_other(e, id);
 		struct neighbor entry = { .edge = e, .t = e->t, .score = hops_score(&e->t, now) };
 
+		hops_graph_seen(read_graph(n->r), e, &entry.seen);
 		entry.node = other == HOPS_NONE ? READ_NONE : read_from_hops(n->r, other);
 		if (e->t.count < least || entry.score < min_score ||
 		    (other == HOPS_NONE && !ambiguous) || !neighbors_is_shown(n, entry.node))
@@ -260,7 +264,7 @@ struct links {
 	const struct hops_edge **list;
 	uint32_t *degree; /* by node; UINT32_MAX: it is on no link */
 	uint32_t count, nodes, open;
-	uint64_t seen[HOPS_OBSERVERS_MAX / 64]; /* observers that count */
+	struct hops_seen seen; /* observers that count */
 };
 
 static bool
@@ -278,7 +282,7 @@ links_observers(struct links *l, const char *regions)
 			continue;
 		for (uint32_t k = 0; k < g->observer_count; k++)
 			if (g->observers[k] == read_to_hops(l->r, node))
-				l->seen[k / 64] |= (uint64_t)1 << k % 64;
+				hops_seen_put(&l->seen, k);
 	}
 	return any;
 }
@@ -286,8 +290,11 @@ links_observers(struct links *l, const char *regions)
 static bool
 links_was_seen(const struct links *l, const struct hops_edge *e)
 {
+	struct hops_seen seen;
+
+	hops_graph_seen(read_graph(l->r), e, &seen);
 	for (uint32_t i = 0; i < HOPS_OBSERVERS_MAX / 64; i++)
-		if ((l->seen[i] & e->t.seen[i]) != 0)
+		if ((l->seen.bits[i] & seen.bits[i]) != 0)
 			return true;
 	return false;
 }

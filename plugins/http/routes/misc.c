@@ -268,7 +268,7 @@ audio_buckets(struct request *rq, struct json *out)
 
 	read_get_state(h->read, &state);
 	if (!state.warm) {
-		request_fail(rq, 503, "loading");
+		packet_fail(rq, MK_EAGAIN, NULL);
 		return;
 	}
 	s = read_scratch_new(h->read);

@@ -84,6 +84,7 @@ one_put_adverts(struct request *rq, struct json *out, uint32_t node)
 	struct read_state state;
 	struct read_brief brief;
 	mk_err err = { 0 };
+	mk_result rc = MK_OK;
 	uint32_t count;
 	const uint32_t *at = read_node_packets(r, node, &count);
 
@@ -98,12 +99,15 @@ one_put_adverts(struct request *rq, struct json *out, uint32_t node)
 	older.type = ADVERT;
 	older.nodes = &node;
 	older.node_count = 1;
+	older.sent = true;
 	if (state.warm && read_brief(r, read_packet_begin(r), &brief))
 		older.before_id = brief.id;
 	if (s != NULL && a.left > 0 && !(state.warm && state.complete))
-		(void)read_packets(r, s, &older, false, 0, UINT64_MAX, one_advert, &a, NULL, &err);
+		rc = read_packets(r, s, &older, false, 0, UINT64_MAX, one_advert, &a, NULL, &err);
 	js_array_end(out);
 	read_scratch_free(s);
+	if (rc != MK_OK)
+		packet_fail(rq, rc, &err);
 }
 
 static void
@@ -371,7 +375,7 @@ done:
 
 struct battery {
 	struct json *out;
-	int64_t latest;
+	int64_t now, latest;
 	char at[40];
 };
 
@@ -382,12 +386,12 @@ battery_sample(void *arg, const struct read_metric *m)
 
 	if (m->battery_mv == READ_NULL)
 		return true;
+	who_past(b->now, m->at, b->at);
 	js_object(b->out);
-	js_kstr(b->out, "timestamp", m->at);
+	js_kstr(b->out, "timestamp", b->at);
 	js_kint(b->out, "battery_mv", m->battery_mv);
 	js_object_end(b->out);
 	b->latest = m->battery_mv;
-	(void)snprintf(b->at, sizeof(b->at), "%s", m->at);
 	return true;
 }
 
@@ -399,7 +403,7 @@ battery_show(struct request *rq, struct json *out)
 	const char *key = request_arg(rq, 0), *status = "ok";
 	uint32_t node = read_node_find(r, key, strlen(key));
 	int64_t days = request_int(rq, "days");
-	struct battery b = { .out = out, .latest = READ_NULL };
+	struct battery b = { .out = out, .now = who_now(rq), .latest = READ_NULL };
 	struct read_metrics_query q = { .max = SAMPLES_MAX };
 	mk_err err = { 0 };
 	mk_result rc;
@@ -411,7 +415,7 @@ battery_show(struct request *rq, struct json *out)
 		return;
 	}
 	days = days < 1 || days > 365 ? 7 : days;
-	hops_time_write(who_now(rq) - days * DAY_S, q.since);
+	hops_time_write(b.now - days * DAY_S, q.since);
 	q.observer = who_observer_id(r, node);
 	js_object(out);
 	js_kstr(out, "public_key", read_node(r, node)->key);

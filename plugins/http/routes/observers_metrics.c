@@ -25,7 +25,7 @@
 
 struct metrics {
 	struct json *out;
-	int64_t bucket;                  /* seconds */
+	int64_t bucket, now;             /* seconds */
 	struct read_metric held, before; /* the newest of its bucket; what was told last */
 	char held_at[40];
 	int64_t held_s, before_s;
@@ -139,7 +139,7 @@ metrics_sample(void *arg, const struct read_metric *sample)
 		metrics_flush(m);
 	m->held = *sample;
 	m->held.at = NULL;
-	(void)snprintf(m->held_at, sizeof(m->held_at), "%s", sample->at);
+	who_past(m->now, sample->at, m->held_at);
 	m->held_s = at;
 	m->has_held = true;
 	return !m->failed;
@@ -155,7 +155,7 @@ metrics_show(struct request *rq, struct json *out)
 	const char *id = request_arg(rq, 0);
 	uint32_t observer = read_observer_find(r, id, strlen(id)), k = 0;
 	struct read_metrics_query q = { .observer = id, .max = SAMPLES_MAX };
-	struct metrics m = { .out = out };
+	struct metrics m = { .out = out, .now = who_now(rq) };
 	mk_err err = { 0 };
 	mk_result rc = MK_OK;
 
@@ -169,7 +169,7 @@ metrics_show(struct request *rq, struct json *out)
 	since = request_text(rq, "since");
 	until = request_text(rq, "until");
 	m.bucket = buckets[k];
-	hops_time_write(who_now(rq) - DAY_S, q.since);
+	hops_time_write(m.now - DAY_S, q.since);
 	if (since != NULL && since[0] != '\0')
 		(void)snprintf(q.since, sizeof(q.since), "%s", since);
 	(void)snprintf(q.until, sizeof(q.until), "%s", until == NULL ? "" : until);

@@ -358,7 +358,7 @@ over_totals(const struct over *o)
 	js_kuint(o->out, "observers_active", online);
 	js_kuint(o->out, "packets", o->state.tx);
 	js_kuint(o->out, "observations", o->state.obs);
-	js_kuint(o->out, "packets_24h", read_recent(o->h->read, READ_NONE, o->now_s, DAY_S));
+	js_kuint(o->out, "observations_24h", read_recent(o->h->read, READ_NONE, o->now_s, DAY_S));
 	js_object_end(o->out);
 }
 

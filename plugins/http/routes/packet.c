@@ -8,6 +8,8 @@
 
 #include "../read/when.h"
 
+#define WARM_WAIT_US 30000000u
+
 const struct read_obs *
 packet_shown(const struct read_packet *p)
 {
@@ -283,9 +285,10 @@ packet_node(const struct read *r, const char *text, size_t len)
 void
 packet_fail(struct request *rq, mk_result rc, const mk_err *err)
 {
-	request_set_header(rq, "Retry-After", "5");
-	if (rc == MK_EAGAIN || rc == MK_EUNAVAIL)
-		request_fail(rq, 503, rc == MK_EAGAIN ? "warming up" : "the database is not ready");
+	if (rc == MK_EAGAIN) /* rather all of it a little later than something now */
+		request_again(rq, READ_WARM, WARM_WAIT_US);
+	else if (rc == MK_EUNAVAIL)
+		request_fail(rq, 503, "the database is not ready");
 	else if (rc == MK_ETIMEDOUT)
 		request_fail(rq, 503, "that takes too long; ask for less");
 	else

@@ -611,7 +611,7 @@ set_link(struct set *s, const struct hops_edge *e)
 	set_time(s, e->t.last);
 	set_i(s, hops_snr(&e->t, &snr) ? (int64_t)(snr * 100) : INT16_MIN);
 	set_f(s, km);
-	set_u(s, hops_tally_observers(&e->t));
+	set_u(s, e->t.observers);
 	set_u(s, e->resolved);
 	for (int i = 1; i < 4; i++)
 		set_u(s, e->t.modes[i]);

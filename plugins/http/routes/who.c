@@ -4,6 +4,7 @@
  */
 #include "who.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -29,6 +30,17 @@ who_now(const struct request *rq)
 	const mk_host *host = request_host(rq);
 
 	return (int64_t)(host->wall_us(host) / 1000000);
+}
+
+void
+who_past(int64_t now, const char *at, char out[40])
+{
+	int64_t seconds;
+
+	if (hops_time_read(at, strlen(at), &seconds) && seconds > now)
+		hops_time_write(now, out);
+	else
+		(void)snprintf(out, 40, "%s", at);
 }
 
 bool
@@ -412,7 +424,7 @@ put_place(struct json *out, const struct read_node *n)
 }
 
 void
-put_watchers(struct json *out, const struct read *r, const struct hops_tally *t)
+put_watchers(struct json *out, const struct read *r, const struct hops_seen *seen)
 {
 	const struct hops_graph *g = read_graph(r);
 
@@ -420,7 +432,7 @@ put_watchers(struct json *out, const struct read *r, const struct hops_tally *t)
 	for (uint32_t i = 0; i < g->observer_count; i++) {
 		uint32_t node = read_from_hops(r, g->observers[i]);
 
-		if ((t->seen[i / 64] >> i % 64 & 1) != 0 && node != READ_NONE)
+		if (hops_seen_has(seen, i) && node != READ_NONE)
 			js_str(out, read_node(r, node)->key);
 	}
 	js_array_end(out);

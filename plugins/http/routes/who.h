@@ -12,6 +12,8 @@
 
 struct read *who_read(const struct request *rq);
 int64_t who_now(const struct request *rq); /* Unix seconds */
+/* The time of a sample, which is that of the nearest interval and may lie ahead: at most `now`. */
+void who_past(int64_t now, const char *at, char out[40]);
 /* It is in the table and not hidden. */
 bool who_is_there(const struct read_node *n);
 /* The node of the path's first argument, or READ_NONE and the request has
@@ -65,7 +67,7 @@ void put_time(struct json *out, const char *key, int64_t seconds);
 /* [lat, lon] as two fields, null where there is none. */
 void put_place(struct json *out, const struct read_node *n);
 /* Who saw a link, by keys. */
-void put_watchers(struct json *out, const struct read *r, const struct hops_tally *t);
+void put_watchers(struct json *out, const struct read *r, const struct hops_seen *seen);
 /* A node as in tables: fields only. */
 void put_node(struct json *out, const struct read_node *n);
 /* With what other plugins know of it. */

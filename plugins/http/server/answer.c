@@ -14,9 +14,10 @@
 #define COPY_MAX 65536u   /* larger texts are handed over, not copied */
 
 static const char json_type_text[] = "application/json";
-static const char csp_ours[] =
-    "default-src 'self'; img-src 'self' data: blob:; worker-src 'self'; object-src 'none'; "
-    "base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
+/* %s%s: the one outside host that the operator may have named for map tiles. */
+#define CSP_OURS                                                                  \
+	"default-src 'self'; img-src 'self' data: blob:%s%s; worker-src 'self'; " \
+	"object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
 /* What CoreScope's pages need: inline handlers and styles, two libraries from a CDN, map tiles. */
 static const char csp_compat[] =
     "default-src 'self'; script-src 'self' 'unsafe-inline' https://unpkg.com; "
@@ -115,10 +116,17 @@ answer_cors(const struct request *rq, struct MHD_Response *response)
 static void
 answer_security(const struct request *rq, struct MHD_Response *response)
 {
+	const char *tiles = rq->settings == NULL ? NULL : rq->settings->tiles.origin;
+	char ours[1024];
+
+	(void)snprintf(ours, sizeof(ours), CSP_OURS, tiles == NULL ? "" : " ",
+		       tiles == NULL ? "" : tiles);
 	answer_add(response, "X-Content-Type-Options", "nosniff");
-	answer_add(response, "Referrer-Policy", "same-origin");
+	/* Owners of tiles want to know which site shows them; the host is all that they are told. */
+	answer_add(response, "Referrer-Policy",
+		   tiles == NULL ? "same-origin" : "strict-origin-when-cross-origin");
 	answer_add(response, "Content-Security-Policy",
-		   rq->conn->listener->compat ? csp_compat : csp_ours);
+		   rq->conn->listener->compat ? csp_compat : ours);
 }
 
 enum MHD_Result
@@ -331,7 +339,7 @@ answer_error(struct request *rq)
 	answer_add(response, "Content-Type", plain ? "text/plain; charset=utf-8" : json_type_text);
 	answer_add(response, "Cache-Control", "no-store");
 	if (rq->status == 503)
-		answer_add(response, "Retry-After", "5");
+		request_set_header(rq, "Retry-After", "5");
 	return answer_queue(rq, rq->status, response, out->len);
 }
 

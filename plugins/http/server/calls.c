@@ -133,6 +133,22 @@ calls_publish(void *arg)
 	s->pending = q;
 }
 
+/* The plugin's thread. */
+static void
+calls_wait(void *arg)
+{
+	struct pending *q = arg;
+	struct httpd *s = q->worker->server;
+
+	if (atomic_load(&s->stopping)) {
+		calls_answer(q, MK_EUNAVAIL, "", NULL, 0);
+		return;
+	}
+	q->until_us = s->config.host->now_us(s->config.host) + q->timeout_us;
+	q->next = s->pending;
+	s->pending = q;
+}
+
 bool
 httpd_is_waited(const struct httpd *s)
 {
@@ -238,6 +254,39 @@ request_publish(struct request *rq, const char *topic, const mk_writer *body, co
 		uint64_t timeout_us, request_reply *fn)
 {
 	calls_suspend(rq, topic, key, body, timeout_us, calls_publish, fn);
+}
+
+static void
+calls_begin_again(struct request *rq, mk_result result, const char *error, const mk_val *body,
+		  struct json *out)
+{
+	(void)error;
+	(void)body;
+	if (result == MK_OK) {
+		handle_again(rq, out);
+		return;
+	}
+	request_fail(rq, 503, "warming up");
+}
+
+void
+request_again(struct request *rq, const char *key, uint64_t timeout_us)
+{
+	struct httpd *s = rq->conn->worker->server;
+	uint64_t now_us = s->config.host->now_us(s->config.host);
+	mk_writer none;
+
+	if (rq->again_us == 0)
+		rq->again_us = now_us + timeout_us;
+	/* There is room for questions that are answered soon, too. */
+	if (now_us >= rq->again_us || atomic_load(&s->calls) >= CALLS_MAX / 2) {
+		request_fail(rq, 503, "warming up");
+		return;
+	}
+	mk_writer_init(&none, 0);
+	mk_put_map(&none, 0);
+	calls_suspend(rq, "", key, &none, rq->again_us - now_us, calls_wait, calls_begin_again);
+	mk_writer_fini(&none);
 }
 
 void

@@ -207,11 +207,26 @@ handle_finish(struct request *rq, struct json *out)
 	return answer_send(rq, out);
 }
 
+void
+handle_again(struct request *rq, struct json *out)
+{
+	struct model *model = rq->conn->worker->server->config.model;
+
+	rq->failed = false;
+	rq->status = 0;
+	js_reset(out);
+	if (rq->route->reads != 0)
+		model_read(model);
+	rq->version = model_version(model, rq->route->reads);
+	rq->route->handle(rq, out);
+	if (rq->route->reads != 0)
+		model_read_end(model);
+}
+
 static enum MHD_Result
 handle_route(struct request *rq)
 {
 	struct worker *w = rq->conn->worker;
-	struct model *model = w->server->config.model;
 	bool sent = false;
 	enum MHD_Result r = answer_cached(rq, &sent);
 
@@ -220,13 +235,7 @@ handle_route(struct request *rq)
 	handle_check_budget(rq); /* what is there already costs nothing */
 	if (rq->failed)
 		return answer_error(rq);
-	js_reset(&w->out);
-	if (rq->route->reads != 0)
-		model_read(model);
-	rq->version = model_version(model, rq->route->reads);
-	rq->route->handle(rq, &w->out);
-	if (rq->route->reads != 0)
-		model_read_end(model);
+	handle_again(rq, &w->out);
 	if (!rq->suspended)
 		return handle_finish(rq, &w->out);
 	MHD_suspend_connection(rq->conn->mhd);

@@ -22,7 +22,7 @@ struct job {
 static void
 job_end(struct job *j, mk_result result, const char *error, int fd)
 {
-	struct httpd *s = j->worker->server;
+	struct worker *w = j->worker;
 	struct reply *r = reply_new(0);
 
 	if (r != NULL) {
@@ -31,12 +31,14 @@ job_end(struct job *j, mk_result result, const char *error, int fd)
 		r->result = result;
 		r->fd = fd;
 		(void)snprintf(r->error, sizeof(r->error), "%s", error);
-		reply_deliver(j->worker, r);
 	} else if (fd != -1) {
 		close(fd);
 	}
 	free(j);
-	atomic_store(&s->job, false);
+	/* First: who has the answer may ask again at once. */
+	atomic_store(&w->server->job, false);
+	if (r != NULL)
+		reply_deliver(w, r);
 }
 
 /* A thread of its own. */

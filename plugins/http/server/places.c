@@ -9,6 +9,7 @@
 #include "settings.h"
 
 #define CODE_BYTES 8
+#define TILES_MAX 512
 
 /* clang-format off */
 const mk_option http_region_options[] = {
@@ -37,6 +38,13 @@ const mk_option http_area_options[] = {
 const mk_option http_map_options[] = {
 	{ .name = "center", .type = MK_OPT_STRING, .dflt = "37.45,-122", .help = "\"lat,lon\"" },
 	{ .name = "zoom", .type = MK_OPT_INT, .min = 1, .max = 20, .dflt = "9", .help = "its scale" },
+	{ .name = "tiles", .type = MK_OPT_STRING, .max = TILES_MAX,
+	  .help = "map tiles of a server, as https://HOST/{z}/{x}/{y}.png: pages then contact that host, "
+		  "and no other; none: the outline map that is built in" },
+	{ .name = "tiles_attribution", .type = MK_OPT_STRING, .max = 200,
+	  .help = "text that the owner of the tiles wants to be shown" },
+	{ .name = "tiles_max_zoom", .type = MK_OPT_INT, .min = 1, .max = 22, .dflt = "19",
+	  .help = "beyond it tiles are magnified" },
 	{ .name = NULL },
 };
 /* clang-format on */
@@ -165,6 +173,44 @@ places_areas(struct settings *s, const mk_host *host, mk_err *err)
 	return rc;
 }
 
+/* The address stands in a header, too, so nothing is taken that could end a directive there. */
+static mk_result
+places_tiles(struct settings *s, const mk_host *host, mk_err *err)
+{
+	static const char good[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
+				   "-._~:/?#[]@!$&()*+=%{}";
+	static const char *const parts[] = { "{z}", "{x}", "{y}" };
+	struct settings_tiles *t = &s->tiles;
+	const char *url, *begin;
+	size_t host_len;
+
+	t->url = places_text(s, host, "map.tiles");
+	t->attribution = places_text(s, host, "map.tiles_attribution");
+	t->max_zoom = (uint32_t)host->opt_int(host, "map.tiles_max_zoom");
+	if (t->url == NULL || t->attribution == NULL)
+		return mk_err_set(err, MK_ENOMEM, "out of memory");
+	url = t->url;
+	if (url[0] == '\0') {
+		t->url = NULL;
+		return MK_OK;
+	}
+	if (strncmp(url, "https://", 8) != 0 && strncmp(url, "http://", 7) != 0)
+		return mk_err_set(err, MK_EINVAL, "map.tiles: it begins with https:// or http://");
+	if (url[strspn(url, good)] != '\0')
+		return mk_err_set(err, MK_EINVAL, "map.tiles: a character that no address has");
+	begin = strstr(url, "//") + 2;
+	host_len = strcspn(begin, "/");
+	if (host_len == 0 || strcspn(begin, "{}?#@*%") < host_len)
+		return mk_err_set(err, MK_EINVAL,
+				  "map.tiles: one host, without placeholders or user names in it");
+	for (size_t i = 0; i < 3; i++)
+		if (strstr(begin + host_len, parts[i]) == NULL)
+			return mk_err_set(err, MK_EINVAL, "map.tiles: there is no %s in it",
+					  parts[i]);
+	t->origin = mk_arena_dup(&s->arena, url, (size_t)(begin - url) + host_len);
+	return t->origin == NULL ? mk_err_set(err, MK_ENOMEM, "out of memory") : MK_OK;
+}
+
 mk_result
 http_places_read(struct settings *s, const mk_host *host, mk_err *err)
 {
@@ -173,6 +219,8 @@ http_places_read(struct settings *s, const mk_host *host, mk_err *err)
 
 	if (rc == MK_OK)
 		rc = places_areas(s, host, err);
+	if (rc == MK_OK)
+		rc = places_tiles(s, host, err);
 	if (rc == MK_OK && !mc_point_parse(host->opt_str(host, "map.center"), &center))
 		rc = mk_err_set(err, MK_EINVAL, "map.center: not \"lat,lon\"");
 	return rc;

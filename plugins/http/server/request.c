@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #define SPARE_BODY 65536u
 
@@ -174,12 +175,15 @@ request_set_status(struct request *rq, unsigned status)
 void
 request_set_header(struct request *rq, const char *name, const char *value)
 {
-	if (rq->header_count == HEADERS_MAX)
+	uint32_t i = 0;
+
+	while (i < rq->header_count && strcasecmp(rq->headers[i].name, name) != 0)
+		i++;
+	if (i == HEADERS_MAX)
 		return;
-	rq->headers[rq->header_count].name = name;
-	(void)snprintf(rq->headers[rq->header_count].value, sizeof(rq->headers[0].value), "%s",
-		       value);
-	rq->header_count++;
+	rq->headers[i].name = name;
+	(void)snprintf(rq->headers[i].value, sizeof(rq->headers[i].value), "%s", value);
+	rq->header_count += i == rq->header_count;
 }
 
 void

@@ -32,7 +32,7 @@ const char *request_header(const struct request *rq, const char *name);
 void request_fail(struct request *rq, unsigned status, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 void request_set_status(struct request *rq, unsigned status); /* instead of 200 */
-/* At most four; `name` must be a literal, the value is copied (127 bytes). */
+/* At most four, each name once; `name` must be a literal, the value is copied (127 bytes). */
 void request_set_header(struct request *rq, const char *name, const char *value);
 
 /* Ask another plugin or the core. The handler returns, and `fn` writes the answer when there is one:
@@ -45,6 +45,9 @@ void request_call(struct request *rq, const char *method, const mk_writer *body,
  * it, or MK_ETIMEDOUT. */
 void request_publish(struct request *rq, const char *topic, const mk_writer *body, const char *key,
 		     uint64_t timeout_us, request_reply *fn);
+/* This cannot be answered yet: the handler returns, and is called again when the plugin's thread tells
+ * `key`. After `timeout_us`, from the first time on, the answer is 503. */
+void request_again(struct request *rq, const char *key, uint64_t timeout_us);
 /* A copy of a text that lives as long as the request, from one reply to the next. */
 void request_keep(struct request *rq, const char *text, size_t len);
 const char *request_kept(const struct request *rq); /* NULL: none */

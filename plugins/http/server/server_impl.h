@@ -71,6 +71,7 @@ struct request {
 	const char *file_type; /* the answer is the reply's file */
 	/* a call under way */
 	uint64_t ticket;
+	uint64_t again_us; /* request_again(): not later than that; 0: not asked for */
 	request_reply *on_reply;
 	struct reply *reply;
 	char *kept; /* request_keep() */
@@ -165,6 +166,8 @@ enum MHD_Result handle_access(void *worker, struct MHD_Connection *mhd, const ch
 void handle_completed(void *worker, struct MHD_Connection *mhd, void **state,
 		      enum MHD_RequestTerminationCode why);
 void handle_reply(struct worker *w, struct reply *reply); /* takes it */
+/* The handler of the route, from the beginning. */
+void handle_again(struct request *rq, struct json *out);
 void handle_give_up(struct request *rq); /* a suspended one gets no reply any more */
 
 /* --- request.c --- */

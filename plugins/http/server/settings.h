@@ -42,6 +42,12 @@ struct settings_region {
 	const char *code, *label;
 };
 
+/* Map tiles of an outside host; url NULL: none. */
+struct settings_tiles {
+	const char *url, *origin, *attribution;
+	uint32_t max_zoom;
+};
+
 struct settings_area {
 	const char *key, *label; /* "": not offered by name */
 	struct mc_area area;     /* neither polygon nor box: everywhere */
@@ -87,6 +93,7 @@ struct settings {
 	uint32_t region_count;
 	const struct settings_area *areas; /* in the order of keys */
 	uint32_t area_count;
+	struct settings_tiles tiles;
 	bool client_coverage;          /* there are pages about where phones heard whom */
 	const char *pages[PAGE_COUNT]; /* JSON */
 	/* Nobody heard of it for so many seconds: it is degraded, or silent. */

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define SNR_MOST 1000 /* dB; sums of it must not overflow */
+
 static bool
 body_place(const mk_val *v, uint32_t names, uint32_t *out)
 {
@@ -55,7 +57,8 @@ hops_row_read(struct hops_row *row, const mk_val *v, uint32_t names)
 			return false;
 		sum += row->modes[i];
 	}
-	if (row->snr_n > 0 && (!mk_get_f64(mk_at(v, 7), &row->snr) || !isfinite(row->snr)))
+	if (row->snr_n > INT64_MAX || (row->snr_n > 0 && (!mk_get_f64(mk_at(v, 7), &row->snr) ||
+							  !(fabs(row->snr) <= SNR_MOST))))
 		return false;
 	row->observers = mk_at(v, 9);
 	row->candidates = row->b == HOPS_NONE ? mk_at(v, 10) : NULL;
@@ -122,9 +125,12 @@ body_bit(struct hops_graph *g, uint32_t id)
 
 /* `bits`: of the ids of the body, + 1; 0 is not known yet. */
 static mk_result
-body_see(struct hops_graph *g, struct hops_ids *ids, const mk_val *body, struct hops_tally *t,
+body_see(struct hops_graph *g, struct hops_ids *ids, const mk_val *body, struct hops_edge *e,
 	 const mk_val *observers, uint16_t *bits)
 {
+	struct hops_seen seen = { 0 };
+
+	hops_sets_empty(&g->sets, (uint32_t)(e - g->edges));
 	for (uint32_t i = 0; i < mk_count(observers); i++) {
 		uint32_t place = 0, id;
 
@@ -136,9 +142,9 @@ body_see(struct hops_graph *g, struct hops_ids *ids, const mk_val *body, struct 
 				return MK_ENOMEM;
 			bits[place] = (uint16_t)(body_bit(g, id) + 1);
 		}
-		t->seen[(bits[place] - 1) / 64] |= (uint64_t)1 << (bits[place] - 1) % 64;
+		hops_seen_put(&seen, bits[place] - 1u);
 	}
-	return MK_OK;
+	return hops_graph_see(g, e, &seen) ? MK_OK : MK_ENOMEM;
 }
 
 static mk_result
@@ -159,14 +165,15 @@ body_put(struct hops_graph *g, struct hops_ids *ids, const mk_val *body, const m
 	if (e == NULL)
 		return MK_ENOMEM;
 	e->resolved = row.resolved;
-	e->t = (struct hops_tally){ .count = row.count,
-				    .ab = row.ab,
-				    .first = row.first,
-				    .last = row.last,
-				    .snr_sum = llround(row.snr * 100 * (double)row.snr_n),
-				    .snr_n = row.snr_n };
-	memcpy(e->t.modes, row.modes, sizeof(e->t.modes));
-	return body_see(g, ids, body, &e->t, row.observers, bits);
+	e->t = (struct hops_tally){ .count = hops_clamp((int64_t)row.count),
+				    .ab = hops_clamp((int64_t)row.ab),
+				    .first = hops_clamp(row.first),
+				    .last = hops_clamp(row.last),
+				    .snr_n = hops_clamp((int64_t)row.snr_n) };
+	e->t.snr_sum = llround(row.snr * 100 * e->t.snr_n);
+	for (size_t i = 0; i < 4; i++)
+		e->t.modes[i] = hops_clamp((int64_t)row.modes[i]);
+	return body_see(g, ids, body, e, row.observers, bits);
 }
 
 /* The graph without the edges that are gone: made anew, because edges know each other by place. */
@@ -174,7 +181,8 @@ static mk_result
 body_drop(struct hops_graph *g, struct hops_ids *ids, const mk_val *body)
 {
 	const mk_val *gone = mk_find(body, "gone");
-	struct hops_graph kept = { 0 };
+	struct hops_graph kept = { .uncurious = g->uncurious };
+	struct hops_seen seen;
 
 	for (uint32_t i = 0; i < mk_count(gone); i++) {
 		struct hops_row row;
@@ -200,6 +208,11 @@ body_drop(struct hops_graph *g, struct hops_ids *ids, const mk_val *body)
 		}
 		e->t = old->t;
 		e->resolved = old->resolved;
+		hops_graph_seen(g, old, &seen);
+		if (!g->uncurious && !hops_graph_see(&kept, e, &seen)) {
+			hops_graph_fini(&kept);
+			return MK_ENOMEM;
+		}
 	}
 	memcpy(kept.observers, g->observers, sizeof(kept.observers));
 	kept.observer_count = g->observer_count;

@@ -12,10 +12,13 @@
 void
 hops_graph_fini(struct hops_graph *g)
 {
+	bool uncurious = g->uncurious;
+
 	free(g->edges);
 	free(g->slots);
 	free(g->heads);
-	*g = (struct hops_graph){ 0 };
+	hops_sets_fini(&g->sets);
+	*g = (struct hops_graph){ .uncurious = uncurious };
 }
 
 void
@@ -27,6 +30,7 @@ hops_graph_clear(struct hops_graph *g)
 		memset(g->slots, 0, g->slot_count * sizeof(*g->slots));
 	for (uint32_t i = 0; i < g->head_count; i++)
 		g->heads[i] = (struct hops_head){ .first = HOPS_NONE };
+	hops_sets_fini(&g->sets);
 }
 
 static uint32_t
@@ -57,29 +61,41 @@ hops_graph_find(const struct hops_graph *g, uint32_t a, uint32_t b, uint32_t tok
 	return i == 0 ? NULL : &g->edges[i - 1];
 }
 
+/* Up to three quarters of the slots are used. */
 static bool
-graph_grow_edges(struct hops_graph *g)
+graph_grow_slots(struct hops_graph *g)
 {
-	uint32_t cap = g->cap == 0 ? 256 : g->cap * 2;
-	struct hops_edge *edges;
+	uint32_t count = g->slot_count == 0 ? 512 : g->slot_count * 2;
 	uint32_t *slots;
 
-	if (g->count < g->cap)
+	if (g->count < g->slot_count / 4 * 3)
 		return true;
-	edges = realloc(g->edges, cap * sizeof(*edges));
-	if (edges == NULL)
-		return false;
-	g->edges = edges;
-	slots = calloc((size_t)cap * 2, sizeof(*slots));
+	slots = calloc(count, sizeof(*slots));
 	if (slots == NULL)
 		return false;
 	free(g->slots);
 	g->slots = slots;
-	g->slot_count = cap * 2;
-	g->cap = cap;
+	g->slot_count = count;
 	for (uint32_t i = 0; i < g->count; i++)
-		slots[graph_slot(g, edges[i].a, edges[i].b, edges[i].token)] = i + 1;
+		slots[graph_slot(g, g->edges[i].a, g->edges[i].b, g->edges[i].token)] = i + 1;
 	return true;
+}
+
+/* By a quarter: there are several graphs, and what is not used of them is used for nothing. */
+static bool
+graph_grow_edges(struct hops_graph *g)
+{
+	uint32_t cap = g->cap < 256 ? 256 : g->cap + g->cap / 4;
+	struct hops_edge *edges;
+
+	if (g->count < g->cap)
+		return graph_grow_slots(g);
+	edges = realloc(g->edges, cap * sizeof(*edges));
+	if (edges == NULL)
+		return false;
+	g->edges = edges;
+	g->cap = cap;
+	return graph_grow_slots(g);
 }
 
 static bool
@@ -147,6 +163,48 @@ hops_edge_other(const struct hops_edge *e, uint32_t id)
 }
 
 void
+hops_graph_seen(const struct hops_graph *g, const struct hops_edge *e, struct hops_seen *seen)
+{
+	hops_sets_get(&g->sets, (uint32_t)(e - g->edges), seen);
+}
+
+bool
+hops_graph_see(struct hops_graph *g, struct hops_edge *e, const struct hops_seen *seen)
+{
+	uint32_t row = (uint32_t)(e - g->edges);
+	struct hops_seen all;
+
+	if (g->uncurious) { /* complete each time that an edge is read */
+		e->t.observers = hops_seen_count(seen);
+		return true;
+	}
+	if (!hops_sets_merge(&g->sets, g->cap, row, seen))
+		return false;
+	hops_sets_get(&g->sets, row, &all);
+	e->t.observers = hops_seen_count(&all);
+	return true;
+}
+
+size_t
+hops_graph_memory(const struct hops_graph *g)
+{
+	return g->cap * sizeof(*g->edges) + g->slot_count * sizeof(*g->slots) +
+	       g->head_count * sizeof(*g->heads) + hops_sets_memory(&g->sets);
+}
+
+uint32_t
+hops_clamp(int64_t v)
+{
+	return v < 0 ? 0 : v > UINT32_MAX ? UINT32_MAX : (uint32_t)v;
+}
+
+static uint32_t
+tally_add(uint32_t a, uint32_t b)
+{
+	return hops_clamp((int64_t)a + b);
+}
+
+void
 hops_tally_merge(struct hops_tally *to, const struct hops_tally *from, bool turned)
 {
 	if (from->count == 0)
@@ -155,26 +213,12 @@ hops_tally_merge(struct hops_tally *to, const struct hops_tally *from, bool turn
 		to->first = from->first;
 	if (to->count == 0 || from->last > to->last)
 		to->last = from->last;
-	to->count += from->count;
-	to->ab += turned ? from->count - from->ab : from->ab;
+	to->count = tally_add(to->count, from->count);
+	to->ab = tally_add(to->ab, turned ? from->count - from->ab : from->ab);
 	for (size_t i = 0; i < 4; i++)
-		to->modes[i] += from->modes[i];
+		to->modes[i] = tally_add(to->modes[i], from->modes[i]);
 	to->snr_sum += from->snr_sum;
-	to->snr_n += from->snr_n;
-	for (size_t i = 0; i < HOPS_OBSERVERS_MAX / 64; i++)
-		to->seen[i] |= from->seen[i];
-}
-
-uint32_t
-hops_tally_observers(const struct hops_tally *t)
-{
-	uint32_t n = 0;
-
-	for (size_t i = 0; i < HOPS_OBSERVERS_MAX / 64; i++) {
-		for (uint64_t left = t->seen[i]; left != 0; left &= left - 1)
-			n++;
-	}
-	return n;
+	to->snr_n = tally_add(to->snr_n, from->snr_n);
 }
 
 double
@@ -189,7 +233,7 @@ hops_score(const struct hops_tally *t, int64_t now)
 double
 hops_confidence(const struct hops_tally *t)
 {
-	double n = hops_tally_observers(t);
+	double n = t->observers;
 
 	return n >= SURE_OBSERVERS ? 1 : (n < 1 ? 1 : n) / SURE_OBSERVERS;
 }

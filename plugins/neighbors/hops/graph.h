@@ -9,27 +9,28 @@
 #define HOPS_GRAPH_H
 
 #include "nodes.h"
+#include "sets.h"
 
-#define HOPS_OBSERVERS_MAX 512u /* told apart; the last one stands for all further ones */
-#define HOPS_MAX_KM 500.0       /* no radio link is longer than that, CoreScope's default */
+#define HOPS_MAX_KM 500.0 /* no radio link is longer than that, CoreScope's default */
 
-/* What is known of an edge or of a kind of evidence for one. Times are Unix seconds. */
+/* What is known of an edge or of a kind of evidence for one. Times are Unix seconds; what does not
+ * fit into its field is as much as does. There are tens of thousands, several times: no padding. */
 struct hops_tally {
-	uint64_t count;    /* different packets */
-	uint64_t ab;       /* of these: from the first end to the second; the others came back */
-	uint64_t modes[4]; /* by bytes of the hop; 0: no hop, the originator itself */
-	int64_t first, last;
-	int64_t snr_sum; /* hundredths of a dB, so that the order of adding does not matter */
-	uint64_t snr_n;
-	uint64_t seen[HOPS_OBSERVERS_MAX / 64]; /* by which observers: bits */
+	uint32_t count;    /* different packets */
+	uint32_t ab;       /* of these: from the first end to the second; the others came back */
+	uint32_t modes[4]; /* by bytes of the hop; 0: no hop, the originator itself */
+	uint32_t first, last;
+	uint32_t snr_n;
+	uint32_t observers; /* how many have seen it */
+	int64_t snr_sum;    /* hundredths of a dB, so that the order of adding does not matter */
 };
 
 struct hops_edge {
-	uint32_t a, b;    /* a comes before b by key; an open end has b HOPS_NONE */
-	uint32_t token;   /* of an open end */
-	uint32_t next[2]; /* next edge of a, of b */
-	bool resolved;    /* all of it came from ambiguous hops */
-	uint32_t who;     /* of an open end: changes with the set of candidates */
+	uint32_t a, b;     /* a comes before b by key; an open end has b HOPS_NONE */
+	uint32_t token;    /* of an open end */
+	uint32_t next[2];  /* next edge of a, of b */
+	uint32_t who : 31; /* of an open end: changes with the set of candidates */
+	bool resolved : 1; /* all of it came from ambiguous hops */
 	struct hops_tally t;
 };
 
@@ -43,9 +44,11 @@ struct hops_graph {
 		uint32_t degree; /* edges that are no open ends */
 	} * heads;               /* by id */
 	uint32_t head_count;
-	uint32_t open;    /* edges that are open ends */
-	uint64_t too_far; /* sightings refused because the ends are too far apart */
-	/* Of a graph that was read: whom the bits of `seen` stand for. */
+	uint32_t open;         /* edges that are open ends */
+	uint64_t too_far;      /* sightings refused because the ends are too far apart */
+	bool uncurious;        /* nobody will ask who saw an edge, only how many: keeps no sets */
+	struct hops_sets sets; /* by edge: by which observers it was seen */
+	/* Of a graph that was read: whom the bits of sets stand for. */
 	uint32_t observers[HOPS_OBSERVERS_MAX];
 	uint32_t observer_count;
 };
@@ -65,9 +68,17 @@ const struct hops_edge *hops_graph_next(const struct hops_graph *g, uint32_t id,
 /* The other end. */
 uint32_t hops_edge_other(const struct hops_edge *e, uint32_t id);
 
-/* Add what one tally has to another; `turned`: its ends are the other way round. */
+/* By whom an edge was seen. */
+void hops_graph_seen(const struct hops_graph *g, const struct hops_edge *e, struct hops_seen *seen);
+/* By these, too. False: out of memory. */
+bool hops_graph_see(struct hops_graph *g, struct hops_edge *e, const struct hops_seen *seen);
+size_t hops_graph_memory(const struct hops_graph *g);
+
+/* Add what one tally has to another, but for the observers; `turned`: its ends are the other way
+ * round. */
 void hops_tally_merge(struct hops_tally *to, const struct hops_tally *from, bool turned);
-uint32_t hops_tally_observers(const struct hops_tally *t);
+/* Not more than fits. */
+uint32_t hops_clamp(int64_t v);
 
 /* 0..1: more sightings, and fresher ones, are better. 100 saturate, a week halves. */
 double hops_score(const struct hops_tally *t, int64_t now);

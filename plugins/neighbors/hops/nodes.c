@@ -119,6 +119,18 @@ hops_nodes_clear(struct hops_nodes *n)
 	n->changes++;
 }
 
+size_t
+hops_nodes_memory(const struct hops_nodes *n)
+{
+	const struct hops_ids *ids = &n->ids;
+	size_t sum = n->cap * sizeof(*n->at) + n->list_cap * sizeof(*n->list) +
+		     ids->cap * sizeof(*ids->text) + ids->slot_count * sizeof(*ids->slots);
+
+	for (uint32_t i = 0; i < ids->count; i++)
+		sum += strlen(ids->text[i]) + 1;
+	return sum;
+}
+
 static int
 nodes_compare(const void *a, const void *b)
 {

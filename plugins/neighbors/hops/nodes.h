@@ -53,6 +53,7 @@ const struct hops_node *hops_nodes_get(const struct hops_nodes *n, uint32_t id);
 mk_result hops_nodes_set(struct hops_nodes *n, const char *key, size_t len,
 			 const struct hops_node *now);
 mk_result hops_nodes_set_listener(struct hops_nodes *n, const char *key, size_t len, bool listener);
+size_t hops_nodes_memory(const struct hops_nodes *n); /* bytes, names and all */
 /* Everybody is gone; ids stay. For reading the tables anew. */
 void hops_nodes_clear(struct hops_nodes *n);
 

@@ -76,6 +76,7 @@ void mk_kv_str(mk_writer *w, const char *key, const char *v);
 void mk_kv_bin(mk_writer *w, const char *key, const void *v, size_t len);
 void mk_kv_map(mk_writer *w, const char *key, uint32_t pairs);
 void mk_kv_array(mk_writer *w, const char *key, uint32_t count);
+void mk_kv_strs(mk_writer *w, const char *key, uint32_t count, const char *const *v);
 
 /* ------------------------------------------------------------ checking -- */
 

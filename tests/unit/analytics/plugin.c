@@ -167,6 +167,27 @@ Test(analytics, history_is_read_and_live_goes_on)
 	expect_answer("analytics/channels", NULL, NULL, "\\\"ch9\\\"");
 }
 
+Test(analytics, an_answer_waits_for_counts_that_are_being_made)
+{
+	run("WITH RECURSIVE n(i) AS (SELECT 2 UNION ALL SELECT i + 1 FROM n WHERE i < 6000)"
+	    " INSERT INTO transmissions SELECT i, '0901A1', printf('%016x', i),"
+	    " '2026-05-17T18:00:00Z', 1, 2, '{}', NULL, NULL, NULL FROM n;"
+	    "INSERT INTO observations SELECT id, id, 1, 'rx', 4, -90, '[\"A1\"]', 1779040800, NULL"
+	    " FROM transmissions WHERE id > 1");
+	live();
+	mk_writer_reset(&w);
+	mk_put_map(&w, 1);
+	mk_kv_str(&w, "region", "SJC");
+	cr_assert_eq(mk_tk_call(tk, "analytics/rf", &w), MK_EAGAIN);
+	/* What comes in meanwhile is in it, too. */
+	tell(6001, 6001, true);
+	for (int i = 0; i < 1000 && mk_tk_reply(tk) == NULL; i++)
+		mk_tk_poll(tk, 1);
+	cr_assert_not_null(mk_tk_reply(tk));
+	cr_expect_eq(mk_tk_reply(tk)->result, MK_OK);
+	expect_answer("analytics/rf", "region", "SJC", "\\\"totalTransmissions\\\":6001,");
+}
+
 Test(analytics, what_was_lost_on_the_bus_is_read_again)
 {
 	live();

@@ -363,15 +363,15 @@ Test(paths, what_is_too_far_away_is_no_link)
 }
 
 static void
-graph_edge(const char *a, const char *b, uint64_t count)
+graph_edge(const char *a, const char *b, uint32_t count)
 {
 	uint32_t x = hops_ids_find(&w.frame.nodes.ids, a, strlen(a));
 	uint32_t y = hops_ids_find(&w.frame.nodes.ids, b, strlen(b));
 	struct hops_edge *e = hops_graph_put(&w.frame.graph, x, y, 0);
 
 	e->t.count = count;
-	e->t.last = w.now;
-	e->t.seen[0] = 7;
+	e->t.last = (uint32_t)w.now;
+	e->t.observers = 3;
 }
 
 Test(paths, evidence_decides_who_two_hops_are_and_nothing_else)

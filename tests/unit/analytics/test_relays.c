@@ -246,7 +246,7 @@ Test(relays, the_graph_gives_the_axes)
 		struct hops_edge *e = hops_graph_put(&w.frame.graph, ids[i], ids[i + 1], 0);
 
 		e->t.count = 100;
-		e->t.first = e->t.last = w.now;
+		e->t.first = e->t.last = (uint32_t)w.now;
 	}
 	publish();
 	cr_expect_float_eq(published_number("bb22", 7), 1, 1e-9);

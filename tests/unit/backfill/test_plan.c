@@ -13,18 +13,17 @@
 TestSuite(plan, .timeout = 10);
 
 #define SECOND UINT64_C(1000000)
-#define HOUR (3600 * SECOND)
 
 struct row {
 	const char *name, *state, *waits;
 	int64_t done;
-	bool paused, whole;
+	bool paused;
 };
 
 static void
 put_row(mk_writer *w, const struct row *r, uint32_t more)
 {
-	mk_put_map(w, 8 + more);
+	mk_put_map(w, 7 + more);
 	mk_kv_str(w, "name", r->name);
 	mk_kv_str(w, "kind", "backfill");
 	mk_kv_str(w, "state", r->state);
@@ -32,7 +31,6 @@ put_row(mk_writer *w, const struct row *r, uint32_t more)
 	mk_kv_i64(w, "done", r->done);
 	mk_kv_i64(w, "total", 100);
 	mk_kv_bool(w, "paused", r->paused);
-	mk_kv_bool(w, "interruptible", !r->whole);
 }
 
 static void
@@ -63,15 +61,14 @@ read_rows(struct plan *p, const struct row *rows, uint32_t count)
 }
 
 static const char *
-next(struct plan *p, uint64_t now, uint64_t wall, struct plan_hours hours, uint64_t *wait)
+next(struct plan *p, uint64_t now, uint64_t *wait)
 {
-	const struct plan_item *item = plan_next(p, now, wall, hours, wait);
+	const struct plan_item *item = plan_next(p, now, wait);
 
 	return item == NULL ? "none" : item->name;
 }
 
 static struct plan plan;
-static const struct plan_hours always = { 0, 24 };
 
 Test(plan, what_is_over_paused_or_waits_for_another_is_left_out)
 {
@@ -86,9 +83,9 @@ Test(plan, what_is_over_paused_or_waits_for_another_is_left_out)
 	uint64_t wait;
 
 	cr_assert(read_rows(&plan, rows, 6));
-	cr_expect_str_eq(next(&plan, 1, 1, always, &wait), "e");
+	cr_expect_str_eq(next(&plan, 1, &wait), "e");
 	cr_assert(read_rows(&plan, rows, 4));
-	cr_expect_str_eq(next(&plan, 1, 1, always, &wait), "none");
+	cr_expect_str_eq(next(&plan, 1, &wait), "none");
 	cr_expect_eq(wait, UINT64_MAX);
 }
 
@@ -100,34 +97,18 @@ Test(plan, after_an_error_it_waits_longer_each_time_and_others_go_on)
 
 	cr_assert(read_rows(&plan, rows, 2));
 	plan_failed(&plan.items[0], 0, "locked");
-	cr_expect_str_eq(next(&plan, SECOND - 1, 1, always, &wait), "b");
-	cr_expect_str_eq(next(&plan, SECOND, 1, always, &wait), "a");
+	cr_expect_str_eq(next(&plan, SECOND - 1, &wait), "b");
+	cr_expect_str_eq(next(&plan, SECOND, &wait), "a");
 	plan_failed(&plan.items[0], 0, "locked");
 	plan_failed(&plan.items[1], 0, "locked");
-	cr_expect_str_eq(next(&plan, 0, 1, always, &wait), "none");
+	cr_expect_str_eq(next(&plan, 0, &wait), "none");
 	cr_expect_eq(wait, SECOND);
 	for (int i = 0; i < 20; i++)
 		plan_failed(&plan.items[0], 0, "locked");
 	cr_expect_eq(plan.items[0].due_us, 60 * SECOND);
 	/* News do not shorten it. */
 	cr_assert(read_rows(&plan, rows, 1));
-	cr_expect_str_eq(next(&plan, 59 * SECOND, 1, always, &wait), "none");
-}
-
-Test(plan, an_index_is_built_within_its_hours)
-{
-	static const struct row rows[] = { { .name = "index", .state = "pending", .whole = true } };
-	const struct plan_hours night = { 22, 4 }, noon = { 11, 13 };
-	uint64_t wait;
-
-	cr_assert(read_rows(&plan, rows, 1));
-	cr_expect_str_eq(next(&plan, 0, 21 * HOUR + 1, night, &wait), "none");
-	cr_expect_eq(wait, HOUR - 1);
-	cr_expect_str_eq(next(&plan, 0, 22 * HOUR, night, &wait), "index");
-	cr_expect_str_eq(next(&plan, 0, 27 * HOUR, night, &wait), "index");
-	cr_expect_str_eq(next(&plan, 0, 28 * HOUR, night, &wait), "none");
-	cr_expect_str_eq(next(&plan, 0, 12 * HOUR, noon, &wait), "index");
-	cr_expect_str_eq(next(&plan, 0, 13 * HOUR, noon, &wait), "none");
+	cr_expect_str_eq(next(&plan, 59 * SECOND, &wait), "none");
 }
 
 Test(plan, a_list_that_is_older_than_an_answer_changes_nothing)
@@ -279,17 +260,6 @@ Test(plan, what_storage_refuses_is_shown_and_tried_again)
 	cr_expect_not_null(strstr(progress(tk), "the database is locked"), "%s", progress(tk));
 	mk_tk_advance(tk, 1);
 	cr_expect_not_null(mk_tk_asked(tk));
-	finished(tk);
-}
-
-Test(plan, an_index_is_announced_before_it_is_built)
-{
-	const struct row index = { .name = "i", .state = "pending", .whole = true };
-	mk_tk *tk = started(NULL);
-
-	send_rows(tk, &index, 1);
-	cr_expect_not_null(mk_tk_asked(tk));
-	cr_expect_not_null(strstr(progress(tk), "\"state\":\"running\""), "%s", progress(tk));
 	finished(tk);
 }
 

@@ -170,6 +170,46 @@ Test(plan, its_options_are_those_of_the_file)
 	cr_expect_eq(mk_values_int(plan_find(plan, "one")->values, "count"), 8);
 }
 
+/* What plan_write_options says of an option of the plugin `one`: "VALUE LINE". */
+static void
+expect_told(const char *name, const char *expected)
+{
+	char key[64], value[64], text[96] = "";
+	mk_writer w;
+	mk_doc doc;
+	const mk_val *list;
+	uint64_t line = 99;
+
+	mk_writer_init(&w, 0);
+	plan_write_options(plan, &w);
+	cr_assert_eq(mk_writer_end(&w), MK_OK);
+	mk_doc_init(&doc);
+	cr_assert_eq(mk_doc_open(&doc, w.data, w.len, NULL, NULL, 0), MK_OK);
+	list = mk_find(mk_doc_root(&doc), "one");
+	for (uint32_t i = 0; i < mk_count(list); i++) {
+		const mk_val *o = mk_at(list, i);
+
+		if (!mk_copy_str(mk_find(o, "name"), key, sizeof(key)) || strcmp(key, name) != 0)
+			continue;
+		cr_assert(mk_copy_str(mk_find(o, "value"), value, sizeof(value)));
+		cr_assert(mk_get_u64(mk_find(o, "line"), &line));
+		snprintf(text, sizeof(text), "%s %llu", value, (unsigned long long)line);
+	}
+	cr_expect_str_eq(text, expected);
+	mk_doc_fini(&doc);
+	mk_writer_fini(&w);
+}
+
+Test(plan, options_are_told_with_where_they_come_from)
+{
+	cr_assert_not_null(prepare("  one: { plugin: plan-one, path: " ONE " }\n"));
+	expect_told("count", "3 0");
+	plan_unref(plan);
+	cr_assert_not_null(
+	    prepare("  one: { plugin: plan-one, path: " ONE ", config: { count: 8 } }\n"));
+	expect_told("count", "8 3");
+}
+
 /* ------------------------------------------------------------- bad plugins -- */
 
 Test(plan, a_file_that_is_no_plugin_is_a_problem_with_its_place)

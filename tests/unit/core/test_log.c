@@ -205,6 +205,60 @@ Test(log, a_line_written_in_part_does_not_spoil_the_next)
 	fclose(f);
 }
 
+/* The kept lines, "AREA TEXT" each; returns how many there are. */
+static uint32_t
+recent(uint32_t which, char out[512])
+{
+	char area[64], text[256];
+	const mk_val *item;
+	mk_writer w;
+	mk_doc doc;
+	uint32_t n;
+
+	mk_writer_init(&w, 0);
+	log_write_recent(&w);
+	cr_assert_eq(mk_writer_end(&w), MK_OK);
+	mk_doc_init(&doc);
+	cr_assert_eq(mk_doc_open(&doc, w.data, w.len, NULL, NULL, 0), MK_OK);
+	n = mk_count(mk_doc_root(&doc));
+	item = mk_at(mk_doc_root(&doc), which < n ? which : n - 1);
+	cr_assert(mk_copy_str(mk_find(item, "area"), area, sizeof(area)));
+	cr_assert(mk_copy_str(mk_find(item, "text"), text, sizeof(text)));
+	snprintf(out, 512, "%s %s", area, text);
+	mk_doc_fini(&doc);
+	mk_writer_fini(&w);
+	return n;
+}
+
+Test(log, the_last_lines_are_kept_harmless_and_cut)
+{
+	char out[512], text[600];
+
+	log_info("bus", "one\x1b\xff");
+	memset(text, 'x', sizeof(text) - 1);
+	text[sizeof(text) - 1] = '\0';
+	log_warn("plugin rainmap", "%s", text);
+	log_set(MK_LOG_WARN, LOG_TEXT);
+	log_info("bus", "below the level");
+	cr_expect_eq(recent(0, out), 2);
+	cr_expect_str_eq(out, "bus one\\u001b\xef\xbf\xbd");
+	recent(1, out);
+	cr_expect_eq(strlen(out), strlen("plugin rainmap ") + 207);
+}
+
+Test(log, of_many_lines_the_newest_are_kept)
+{
+	char out[512];
+
+	log_init(-1, MK_LOG_INFO, LOG_TEXT);
+	for (int i = 0; i < 1000; i++)
+		log_info("bus", "%d", i);
+	cr_expect_eq(recent(0, out), LOG_RECENT);
+	cr_expect_str_eq(out, "bus 600");
+	recent(LOG_RECENT - 1, out);
+	cr_expect_str_eq(out, "bus 999");
+}
+
 Test(log, a_limited_place_tells_what_it_left_out)
 {
 	struct log_limit limit = { 0, 0, 0 };

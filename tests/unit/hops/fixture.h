@@ -66,8 +66,8 @@ observed(uint64_t id, uint64_t tx, const char *observer, const char *from, const
 
 /* So many sightings by so many observers. */
 static inline struct hops_edge *
-edge(struct hops_graph *g, struct hops_nodes *n, const char *a, const char *b, uint64_t count,
-     uint32_t observers, int64_t last)
+edge(struct hops_graph *g, struct hops_nodes *n, const char *a, const char *b, uint32_t count,
+     uint32_t observers, uint32_t last)
 {
 	bool turned = strcmp(a, b) > 0;
 	struct hops_edge *e =
@@ -76,7 +76,9 @@ edge(struct hops_graph *g, struct hops_nodes *n, const char *a, const char *b, u
 	cr_assert_not_null(e);
 	e->t.count = e->t.modes[1] = count;
 	e->t.first = e->t.last = last;
-	e->t.seen[0] = ((uint64_t)1 << observers) - 1;
+	cr_assert(
+	    hops_graph_see(g, e,
+			   &(struct hops_seen){ .bits = { ((uint64_t)1 << observers) - 1 } }));
 	return e;
 }
 

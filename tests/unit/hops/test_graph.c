@@ -23,7 +23,7 @@ Test(graph, the_score_grows_with_sightings_and_halves_in_a_week, .fini = finishe
 				       { 5, -10, 0.05 } };
 
 	for (size_t i = 0; i < sizeof(t) / sizeof(t[0]); i++) {
-		struct hops_tally tally = { .count = (uint64_t)t[i][0], .last = T0 };
+		struct hops_tally tally = { .count = (uint32_t)t[i][0], .last = T0 };
 
 		cr_expect_float_eq(hops_score(&tally, T0 + (int64_t)(t[i][1] * 3600)), t[i][2],
 				   1e-6);
@@ -33,29 +33,57 @@ Test(graph, the_score_grows_with_sightings_and_halves_in_a_week, .fini = finishe
 /* T-CF */
 Test(graph, three_observers_are_enough_to_be_sure, .fini = finished)
 {
-	struct hops_tally one = { .count = 10, .seen = { 1 } }, other = { .count = 1 };
+	struct hops_edge *e = edge(&g, &n, "aa", "bb", 10, 1, T0);
+	struct hops_tally nobody = { .count = 1 };
 
-	cr_expect_float_eq(hops_confidence(&other), 1.0 / 3, 1e-9);
+	cr_expect_float_eq(hops_confidence(&nobody), 1.0 / 3, 1e-9);
 	for (uint32_t i = 1; i <= 3; i++) {
-		other.seen[0] = (uint64_t)1 << i;
-		hops_tally_merge(&one, &other, false);
-		cr_expect_float_eq(hops_confidence(&one), i == 1 ? 2.0 / 3 : 1.0, 1e-9);
+		cr_assert(
+		    hops_graph_see(&g, e, &(struct hops_seen){ .bits = { (uint64_t)1 << i | 1 } }));
+		cr_expect_float_eq(hops_confidence(&e->t), i == 1 ? 2.0 / 3 : 1.0, 1e-9);
 	}
-	cr_expect_eq(one.count, 13);
-	cr_expect_eq(hops_tally_observers(&one), 4);
+	cr_expect_eq(e->t.observers, 4);
 }
 
 /* T-AG13 */
 Test(graph, merging_adds_counts_and_keeps_the_earliest_and_the_latest, .fini = finished)
 {
-	struct hops_tally a = { .count = 10, .ab = 10, .first = 50, .last = 60, .seen = { 1 } };
-	struct hops_tally b = { .count = 207, .ab = 7, .first = 40, .last = 70, .seen = { 2 } };
+	struct hops_tally a = { .count = 10, .ab = 10, .first = 50, .last = 60 };
+	struct hops_tally b = { .count = 207, .ab = 7, .first = 40, .last = 70 };
 
 	hops_tally_merge(&a, &b, true);
 	cr_expect_eq(a.count, 217);
 	cr_expect_eq(a.ab, 210);
 	cr_expect(a.first == 40 && a.last == 70);
-	cr_expect_eq(hops_tally_observers(&a), 2);
+	hops_tally_merge(&a, &(struct hops_tally){ .count = UINT32_MAX, .last = 1 }, false);
+	cr_expect_eq(a.count, UINT32_MAX, "as much as fits");
+}
+
+Test(graph, whom_an_edge_was_seen_by_is_told_however_many_there_are, .fini = finished)
+{
+	struct hops_seen seen = { 0 };
+	struct hops_edge *e;
+
+	for (uint32_t i = 0; i < 2000; i++) {
+		e = edge(&g, &n, "hub",
+			 (char[]){ (char)('b' + i / 200), (char)('a' + i % 20),
+				   (char)('a' + i / 20 % 10), '\0' },
+			 1, 1 + i % 3, T0);
+		seen = (struct hops_seen){ 0 };
+		hops_seen_put(&seen, i % HOPS_OBSERVERS_MAX);
+		cr_assert(hops_graph_see(&g, e, &seen));
+	}
+	cr_expect_eq(g.count, 2000);
+	for (uint32_t i = 0; i < g.count; i++) {
+		hops_graph_seen(&g, &g.edges[i], &seen);
+		cr_expect_eq(hops_seen_count(&seen), g.edges[i].t.observers);
+		cr_expect(hops_seen_has(&seen, 0) && hops_seen_has(&seen, i % HOPS_OBSERVERS_MAX));
+		cr_expect_not(hops_seen_has(&seen, 5) && i % HOPS_OBSERVERS_MAX != 5);
+	}
+	hops_graph_clear(&g);
+	e = edge(&g, &n, "hub", "other", 1, 0, T0);
+	hops_graph_seen(&g, e, &seen);
+	cr_expect_eq(hops_seen_count(&seen), 0);
 }
 
 /* T-AG11 */

@@ -95,10 +95,11 @@ number(const char *key)
 
 /* A link, or an open end if `b` is NULL, seen just now by `observer`. */
 static struct hops_edge *
-link_of(const char *a, const char *b, const char *token, uint64_t count, const char *observer)
+link_of(const char *a, const char *b, const char *token, uint32_t count, const char *observer)
 {
 	struct hops_graph *g = &http.read->graph;
 	uint32_t who = number(observer), bit = 0;
+	struct hops_seen seen = { 0 };
 	struct hops_edge *e = hops_graph_put(g, number(a), b == NULL ? HOPS_NONE : number(b),
 					     b == NULL ? hops_token_read(token, strlen(token)) : 0);
 
@@ -110,7 +111,8 @@ link_of(const char *a, const char *b, const char *token, uint64_t count, const c
 	e->t.count = e->t.modes[1] = count;
 	e->t.first = NOW - DAY;
 	e->t.last = NOW;
-	e->t.seen[bit / 64] |= (uint64_t)1 << bit % 64;
+	hops_seen_put(&seen, bit);
+	cr_assert(hops_graph_see(g, e, &seen));
 	cr_assert(nodes_sync(http.read));
 	nodes_settle(http.read);
 	return e;

@@ -70,6 +70,29 @@ expect_obs(const struct read_obs *a, const struct read_obs *b)
 		  memcmp(a->resolved, b->resolved, a->count * sizeof(*a->resolved)) == 0);
 }
 
+/* The same in as few bytes as can be; returns how many. */
+static uint32_t
+expect_settled(const struct tx *t, const struct read_packet *p)
+{
+	struct unpacked work = { 0 }, u = { 0 };
+	struct tx settled = *t;
+	uint32_t cap = 0;
+
+	settled.bytes = NULL;
+	settled.len = pack_settle(&work, t, &heads, &settled.bytes, &cap);
+	cr_assert_gt(settled.len, 0);
+	cr_expect_leq(settled.len, t->len);
+	cr_assert(unpack_tx(&u, &settled, &heads, 0));
+	cr_assert_eq(u.p.obs_count, p->obs_count);
+	for (uint32_t i = 0; i < p->obs_count; i++)
+		expect_obs(&p->obs[i], &u.p.obs[i]);
+	cr_expect_str_eq(u.p.hash, p->hash);
+	unpacked_fini(&work);
+	unpacked_fini(&u);
+	free(settled.bytes);
+	return settled.len;
+}
+
 Test(read_pack, texts_come_back_as_they_were)
 {
 	struct read_packet p = packet("{\"odd\": 1}");
@@ -271,6 +294,7 @@ Test(read_pack, observations_of_every_kind_come_back)
 	cr_assert_eq(u.p.obs_count, p.obs_count);
 	for (uint32_t i = 0; i < p.obs_count; i++)
 		expect_obs(&list[i], &u.p.obs[i]);
+	(void)expect_settled(&t, &p);
 	unpacked_fini(&u);
 	free(t.bytes);
 }
@@ -317,6 +341,50 @@ Test(read_pack, a_thousand_observations_by_chance_come_back)
 	again(&u, &t, &p);
 	for (uint32_t i = 0; i < 1000; i++)
 		expect_obs(&list[i], &u.p.obs[i]);
+	(void)expect_settled(&t, &p);
+	unpacked_fini(&u);
+	free(t.bytes);
+}
+
+/* As a flood goes: each path is an earlier one and some hops more. */
+Test(read_pack, what_paths_have_in_common_is_kept_once)
+{
+	static struct read_obs list[300];
+	static uint8_t paths[300][255 * 3];
+	static uint32_t nodes[300][255];
+	struct read_packet p = packet(NULL);
+	struct unpacked u;
+	uint64_t s = 7;
+	struct tx t;
+
+	for (uint32_t i = 0; i < 300; i++) {
+		uint32_t from = i == 0 ? 0 : (uint32_t)(dice(&s) % i), size = i % 50 == 0 ? 3 : 2;
+		struct read_obs *o = &list[i];
+
+		*o = (struct read_obs){ .id = 5 + i,
+					.at = 1795243380,
+					.observer = i % 7,
+					.has_path = i % 11 != 0,
+					.hop_size = (uint8_t)size,
+					.path = paths[i],
+					.resolved = i % 5 == 0 ? NULL : nodes[i] };
+		if (!o->has_path || o->hop_size != list[from].hop_size)
+			from = i;
+		o->count = !o->has_path ? 0 : from == i ? 1 : list[from].count;
+		memcpy(paths[i], paths[from], sizeof(paths[i]));
+		memcpy(nodes[i], nodes[from], sizeof(nodes[i]));
+		for (uint32_t more = (uint32_t)(dice(&s) % 3);
+		     o->has_path && more > 0 && o->count < 255; more--, o->count++) {
+			for (uint32_t k = 0; k < size; k++)
+				paths[i][o->count * size + k] = (uint8_t)dice(&s);
+			nodes[i][o->count] = dice(&s) % 3 ? (uint32_t)(dice(&s) % 200) : READ_NONE;
+		}
+		o->resolved = o->count == 0 ? NULL : o->resolved;
+	}
+	p.obs = list;
+	p.obs_count = 300;
+	again(&u, &t, &p);
+	cr_expect_lt(expect_settled(&t, &p), t.len / 3 * 2);
 	unpacked_fini(&u);
 	free(t.bytes);
 }

@@ -140,6 +140,56 @@ Test(read_store, a_late_observation_relates_a_packet_once)
 	store_clear(&s);
 }
 
+static uint64_t
+bytes_of_packets(const struct store *s)
+{
+	uint64_t bytes = 0;
+
+	for (uint32_t i = 0; i < s->count; i++)
+		bytes += s->txs[i].len;
+	return bytes;
+}
+
+/* Older packets have no room to grow, until somebody adds to them. */
+Test(read_store, what_has_settled_can_grow_again)
+{
+	struct store s = { 0 };
+	uint64_t seed = 3;
+	uint32_t more[4000] = { 0 };
+
+	for (int64_t id = 1; id <= 4000; id++)
+		(void)add(&s, id, (uint32_t)(id % 9), 0);
+	cr_expect(s.txs[0].settled);
+	cr_expect_not(s.txs[3999].settled);
+	for (uint32_t i = 0; i < 20000; i++) {
+		uint32_t at = (uint32_t)(hops_mix(seed++) % 4000);
+		struct read_obs o = { .id = 100000 + i, .at = 5, .observer = READ_NONE };
+
+		cr_assert(store_add_obs(&s, &s.txs[at], &o, &heads));
+		more[at]++;
+	}
+	for (uint32_t i = 0; i < 4000; i++) {
+		struct unpacked u = { 0 };
+
+		cr_assert(unpack_tx(&u, &s.txs[i], &heads, 0));
+		cr_assert_eq(u.p.id, i + 1);
+		cr_assert_eq(u.p.obs_count, 2 + more[i]);
+		cr_expect_eq(u.obs[0].id, 10 * (i + 1));
+		cr_expect_eq(u.obs[0].count, 1);
+		unpacked_fini(&u);
+	}
+	cr_expect_lt(bytes_of_packets(&s), s.bytes);
+	/* What was left behind is given back. */
+	uint64_t room = 0;
+	for (const struct block *b = s.oldest; b != NULL; b = b->next)
+		room += b->len;
+	cr_expect_lt(room, 2 * bytes_of_packets(&s) + (1u << 20), "%llu", (unsigned long long)room);
+	store_evict(&s, s.bytes / 4);
+	cr_expect_lt(s.count, 2000);
+	cr_expect_eq(s.txs[s.count - 1].id, 4000);
+	store_clear(&s);
+}
+
 Test(read_store, what_is_replaced_keeps_its_place_and_its_size)
 {
 	struct store s = { 0 };

@@ -126,7 +126,7 @@ Test(links, ne11_one_advert_counts_once_however_many_observers_there_are)
 		take(observed(i + 1, 7, observer, "aaaa", hops));
 	}
 	cr_expect_eq(between("aaaa", "bbbb")->count, 1);
-	cr_expect_eq(hops_tally_observers(between("aaaa", "bbbb")), 30);
+	cr_expect_eq(between("aaaa", "bbbb")->observers, 30);
 	for (uint32_t i = 0; i < 30; i++) {
 		char observer[8], key[8];
 
@@ -160,7 +160,7 @@ Test(links, ag2_a_second_observer_is_no_second_packet)
 	take(observed(1, 1, "0b500001", "aaaa1111", "b1"));
 	take(observed(2, 1, "0b500002", "aaaa1111", "b1"));
 	cr_expect_str_eq(told(), "0b500001-b1b1b1b1 1 0b500002-b1b1b1b1 1 aaaa1111-b1b1b1b1 1 ");
-	cr_expect_eq(hops_tally_observers(between("aaaa1111", "b1b1b1b1")), 2);
+	cr_expect_eq(between("aaaa1111", "b1b1b1b1")->observers, 2);
 }
 
 Test(links, ag6_an_observer_that_is_the_hop_is_dropped)
@@ -313,5 +313,5 @@ Test(links, observers_beyond_the_limit_are_one)
 		snprintf(observer, sizeof(observer), "obs-%u", i);
 		take(observed(i + 1, 1, observer, "cafe", "a1,b2"));
 	}
-	cr_expect_eq(hops_tally_observers(between("cafe", "a1aa")), HOPS_OBSERVERS_MAX);
+	cr_expect_eq(between("cafe", "a1aa")->observers, HOPS_OBSERVERS_MAX);
 }

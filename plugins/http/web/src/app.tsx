@@ -2,7 +2,7 @@
 //
 // The shell: rail or bottom bar, the page of the present address, the state of the connection.
 import { render, type FunctionComponent } from "preact";
-import { useEffect } from "preact/hooks";
+import { useEffect, useRef } from "preact/hooks";
 import { signal, useSignal } from "@preact/signals";
 import { gaps, link, listen } from "./lib/events";
 import { clock, duration, plural } from "./lib/format";
@@ -16,6 +16,7 @@ import { Commands, commandsOpen } from "./ui/commands";
 import { Icon, type IconName } from "./ui/icons";
 import { KeySheet, keySheetOpen } from "./ui/keysheet";
 import { Button, copyText } from "./ui/page";
+import { RowMenu } from "./ui/rowmenu";
 import { Notice, Skeleton } from "./ui/state";
 import { Jobs } from "./ui/jobs";
 import "./style/index.css";
@@ -133,6 +134,14 @@ function Outlet() {
 	}, [d]);
 	void ready.value;
 	const View = d && loaded.get(d);
+	// The heading of another page is where reading begins; the first page leaves the focus where it is.
+	const left = useRef<Destination | undefined>(d);
+	useEffect(() => {
+		const heading = View && left.current !== d ? document.querySelector<HTMLElement>("main h1") : null;
+		if (!heading) return; // soon: some pages go on to their first view
+		left.current = d;
+		heading.focus({ preventScroll: true });
+	}, [d, View, place.value.path]);
 	if (View) return <View />;
 	if (failed.value) return <Notice kind="bad">{failed.value}<a href={location.pathname} target="_self">Load again</a></Notice>;
 	if (d) return <div class="page"><Skeleton what={d.title} /></div>;
@@ -162,10 +171,6 @@ function App() {
 			...destinations.map((d) => ({ keys: `g ${d.key}`, words: `go to ${d.title}` })),
 			{ keys: "/", words: "filter" }, { keys: "y", words: "copy the address" }, { keys: "?", words: "these keys" }],
 	);
-	// The heading of another page is where reading begins.
-	useEffect(() => {
-		if (place.value.path !== firstPath) document.querySelector<HTMLElement>("main h1")?.focus({ preventScroll: true });
-	}, [here()]);
 	// A connection from the first moment, so that every page can say whether it is live.
 	useEffect(() => listen("core/heads", { message: () => {} }), []);
 	return (
@@ -184,11 +189,11 @@ function App() {
 			<Bar />
 			<Commands />
 			<KeySheet />
+			<RowMenu />
 		</div>
 	);
 }
 
-const firstPath = location.pathname;
 startRouter();
 startTheme();
 render(<App />, document.getElementById("app")!);

@@ -13,7 +13,7 @@ test("numbers are short and exact where it matters", () => {
 	assert.equal(short(12345), "12.3 k");
 	assert.equal(bytes(1536000), "1.5 MB");
 	assert.equal(fixed(-3.26, 1, "dB"), "−3.3 dB");
-	assert.equal(percent(0.123, 1), "12.3 %");
+	assert.equal(percent(0.123, 1), "12.3\u00a0%");
 	assert.equal(plural(1, "node"), "1 node");
 	assert.equal(plural(2, "node"), "2 nodes");
 });

@@ -37,7 +37,7 @@ export function fixed(n: number | null | undefined, digits = 1, unit = ""): stri
 }
 
 export function percent(share: number | null | undefined, digits = 0): string {
-	return share === null || share === undefined || Number.isNaN(share) ? UNKNOWN : `${(share * 100).toFixed(digits)} %`;
+	return share === null || share === undefined || Number.isNaN(share) ? UNKNOWN : `${(share * 100).toFixed(digits)}\u00a0%`;
 }
 
 /** 45 s, 12 min, 3 h, 5 d */

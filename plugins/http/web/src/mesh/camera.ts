@@ -93,9 +93,10 @@ export class Camera {
 	fit(box: Box, insets: Insets, ms: number): void {
 		const width = Math.max(60, this.width - insets.left - insets.right);
 		const height = Math.max(60, this.height - insets.top - insets.bottom);
-		const margin = Math.min(50, width / 8, height / 8);
+		// Names stand beside nodes, so the sides need more room.
+		const side = Math.min(90, width / 6), margin = Math.min(50, height / 8);
 		const k = Math.min(
-			(width - 2 * margin) / Math.max(1e-9, box.right - box.left),
+			(width - 2 * side) / Math.max(1e-9, box.right - box.left),
 			(height - 2 * margin) / Math.max(1e-9, box.bottom - box.top),
 			CLOSEST[this.mode],
 		);

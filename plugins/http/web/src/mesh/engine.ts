@@ -11,6 +11,7 @@ import { paintLinks, paintNodes, paintRings, paintRoutes, type Scene } from "./p
 import { mercatorX, mercatorY } from "./projection";
 import { Pulses, type Pulse } from "./pulses";
 import { Sprites } from "./sprites";
+import { Tiles, type TileSource } from "./tiles";
 import type { Emphasis, GeoView, Hit, Insets, MeshColors, MeshData, Mode, Route } from "./types";
 
 export interface MeshEvents {
@@ -144,6 +145,12 @@ export class Mesh {
 		this.repaint();
 	}
 
+	/** Tiles over the outline map; null: the outline alone. */
+	setTiles(source: TileSource | null, isDark: () => boolean): void {
+		this.basemap = source === null ? this.land : new Tiles(source, this.land, isDark, () => this.repaint());
+		this.repaint();
+	}
+
 	setEmphasis(emphasis: Emphasis | null): void {
 		this.emphasis = emphasis;
 		this.repaint();
@@ -160,7 +167,9 @@ export class Mesh {
 	}
 
 	setInsets(insets: Insets): void {
+		if (JSON.stringify(insets) === JSON.stringify(this.insets)) return;
 		this.insets = insets;
+		if (this.fitted !== null) this.fit(this.fitted.nodes, 0);
 	}
 
 	setLabels(on: boolean): void {

@@ -68,6 +68,10 @@ export interface MeshFilter {
 	uncertain: boolean;
 	/** Only nodes that have a link. */
 	linked: boolean;
+	/** Only the part of the mesh in which every node has so many neighbors or more (its k-core). */
+	core?: number;
+	/** Only nodes with these keys. */
+	within?: ReadonlySet<string> | null;
 }
 
 const DAY = 86400;
@@ -122,6 +126,7 @@ export function readMesh(
 	const graph = new Graph(count, l.a, l.b, (i) => l.class[i] !== 255);
 	const most = Math.log1p(Math.max(1, ...Array.from({ length: count }, (_, i) => nodes.num("relays_24h", i))));
 	const widest = Math.log1p(Math.max(1, ...Array.from({ length: count }, (_, i) => graph.degree(i))));
+	const core = o.filter.core ? graph.cores() : null;
 	let shown = 0, placed = 0;
 	for (let i = 0; i < count; i++) {
 		const role = roleOf(nodes.text("role", i)), r = ROLES.indexOf(role);
@@ -130,7 +135,8 @@ export function readMesh(
 		lat[i] = somewhere ? at : NaN;
 		lon[i] = somewhere ? on : NaN;
 		const hidden = !o.filter.roles.has(role) || (o.filter.heard > 0 && o.now - nodes.num("last", i) > o.filter.heard) ||
-			(o.filter.linked && graph.degree(i) === 0);
+			(o.filter.linked && graph.degree(i) === 0) || (core !== null && core[i]! < o.filter.core!) ||
+			(o.filter.within && !o.filter.within.has(nodes.hex("key", i)));
 		cls[i] = hidden ? 255 : (nodeColor(nodes, i, o.nodeLook, o.now, r) * ROLES.length + r) * 2 + seen[i]!;
 		stale[i] = o.now - nodes.num("last", i) > STALE[role] ? 1 : 0;
 		const used = Math.log1p(nodes.num("relays_24h", i)) / most, linked = Math.log1p(graph.degree(i)) / widest;

@@ -53,6 +53,6 @@ export function useMesh(wanted: Wanted): Signal<Mesh2D | null> {
 		};
 	}, []);
 	const { nodeLook, linkLook, filter } = wanted;
-	useEffect(read, [nodeLook, linkLook, filter.heard, [...filter.roles].join(), filter.minCount, filter.uncertain, filter.linked, paint.value]);
+	useEffect(read, [nodeLook, linkLook, filter.heard, [...filter.roles].join(), filter.minCount, filter.uncertain, filter.linked, filter.core, filter.within, paint.value]);
 	return mesh;
 }

@@ -6,7 +6,10 @@ import { useEffect, useRef } from "preact/hooks";
 export function Dialog(p: { label: string; kind?: string; onClose: () => void; children: ComponentChildren }) {
 	const box = useRef<HTMLDialogElement>(null);
 	useEffect(() => {
+		const before = document.activeElement as HTMLElement | null;
 		box.current!.showModal();
+		// It may also go because something in it was chosen.
+		return () => queueMicrotask(() => document.activeElement === document.body && before?.isConnected && before.focus({ preventScroll: true }));
 	}, []);
 	return (
 		<dialog

@@ -13,6 +13,7 @@ import type { SetState } from "../lib/store";
 import { now, span, WINDOWS } from "../lib/time";
 import { FilterBox } from "./filterbox";
 import { Button, download, Menu } from "./page";
+import type { RowMenuOf } from "./rowmenu";
 import { Honest } from "./state";
 import { Grid, readSort, writeSort, type ColumnDef, type Sort } from "./table";
 
@@ -37,6 +38,7 @@ export interface ListProps {
 	narrow: (table: Table, row: number) => ComponentChildren;
 	/** Keys of rows can be selected: what may be done with them. */
 	actions?: (keys: string[], clear: () => void) => ComponentChildren;
+	menu?: (table: Table, row: number) => RowMenuOf;
 	facets?: ComponentChildren;
 	/** Rows come in all the time: while one looks at older ones, or pauses, they do not move. */
 	live?: boolean;
@@ -202,11 +204,12 @@ function Loaded(p: ListProps & { table: Table }) {
 			</p>
 			<div class={p.drawer ? "split with-drawer" : "split"}>
 				<Grid
-					label={`List of ${p.what}`} columns={columns} rows={rows} rowKey={(r) => p.rowKey(table, r)} sort={sort}
+					label={`List of ${p.what}`} columns={columns} rows={rows} rowKey={(r) => p.rowKey(table, r)} sort={sort} beside={Boolean(p.drawer)}
 					onSort={(s) => setQuery({ sort: writeSort(s) === p.sort ? null : writeSort(s) })}
 					onOpen={(r) => p.onOpen(table, r)} open={(r) => p.isOpen(table, r)} narrow={(r) => p.narrow(table, r)}
 					{...(p.rowClass ? { rowClass: (r: number) => p.rowClass!(table, r) } : {})}
 					{...(p.actions ? { onSelect: toggle, selected: (r: number) => selection.value.has(key(r)) } : {})}
+					{...(p.menu ? { menu: (r: number) => p.menu!(table, r) } : {})}
 					onTop={(is) => (top.value = is)}
 					empty={error ?? (table.rows === 0 ? `There are no ${p.what} yet.` : `None of ${count(table.rows)} ${p.what} fits${p.time ? " in this time" : ""}.`)}
 				/>

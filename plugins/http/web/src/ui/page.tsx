@@ -2,7 +2,7 @@
 //
 // The frame of a page: heading, views as tabs, drawer, menus, copying.
 import type { ComponentChildren } from "preact";
-import { useEffect, useRef } from "preact/hooks";
+import { useEffect, useLayoutEffect, useRef } from "preact/hooks";
 import { useSignal } from "@preact/signals";
 import { useKeys } from "../lib/keys";
 import { place } from "../lib/router";
@@ -37,8 +37,13 @@ export function Tabs({ tabs, label }: { tabs: Tab[]; label: string }) {
 		const fits = q ? here.includes(q) && path === to : path === to || path.startsWith(`${to}/`);
 		return fits && (a === null || t.href.length > a.href.length) ? t : a;
 	}, null);
+	const nav = useRef<HTMLElement>(null);
+	useEffect(() => {
+		const n = nav.current!, a = n.querySelector<HTMLElement>("[aria-current]");
+		if (a && n.scrollWidth > n.clientWidth) n.scrollLeft = a.offsetLeft - n.offsetLeft - (n.clientWidth - a.offsetWidth) / 2;
+	}, [best?.href]);
 	return (
-		<nav class="tabs" aria-label={label}>
+		<nav class="tabs" aria-label={label} ref={nav}>
 			{tabs.map((t) => <a key={t.href} href={t.href} aria-current={t === best ? "page" : undefined}>{t.title}</a>)}
 		</nav>
 	);
@@ -47,9 +52,19 @@ export function Tabs({ tabs, label }: { tabs: Tab[]; label: string }) {
 /** Details beside a list; on a phone over it. Escape closes it. */
 export function Drawer(p: { title: ComponentChildren; label: string; onClose: () => void; actions?: ComponentChildren; children: ComponentChildren }) {
 	const head = useRef<HTMLHeadingElement>(null);
+	const box = useRef<HTMLElement>(null);
 	useKeys({ Escape: p.onClose }, [{ keys: "Esc", words: "close the details" }]);
+	// Whoever closes it from within goes on where it was opened: in the list, or on the map.
+	useLayoutEffect(() => {
+		const drawer = box.current!;
+		return () => {
+			if (!drawer.contains(document.activeElement)) return;
+			const list = drawer.closest(".split")?.querySelector<HTMLElement>(".grid, .mesh-above");
+			queueMicrotask(() => list?.focus({ preventScroll: true }));
+		};
+	}, []);
 	return (
-		<aside class="drawer" aria-label={p.label}>
+		<aside class="drawer" aria-label={p.label} ref={box}>
 			<header class="drawer-head">
 				<h2 ref={head} tabIndex={-1}>{p.title}</h2>
 				<div class="drawer-actions">
@@ -117,14 +132,10 @@ export function Menu(p: { icon?: IconName; label: string; text?: ComponentChildr
 			removeEventListener("focusin", out);
 		};
 	}, [open.value]);
-	useKeys({
-		Escape: () => {
-			if (!open.value) return false;
-			open.value = false;
-			box.current?.querySelector<HTMLElement>("button")?.focus();
-			return;
-		},
-	});
+	const escape = () => {
+		open.value = false;
+		box.current?.querySelector<HTMLElement>("button")?.focus();
+	};
 	return (
 		<div class="menu" ref={box}>
 			<button
@@ -133,9 +144,15 @@ export function Menu(p: { icon?: IconName; label: string; text?: ComponentChildr
 			>
 				{p.icon && <Icon name={p.icon} />}{p.text}
 			</button>
-			{open.value && <div class="menu-panel" role="group" aria-label={p.label}>{p.children(() => (open.value = false))}</div>}
+			{open.value && <MenuPanel label={p.label} onEscape={escape}>{p.children(() => (open.value = false))}</MenuPanel>}
 		</div>
 	);
+}
+
+/** Mounted while it is open, so that Escape is its own before that of what was there earlier. */
+function MenuPanel(p: { label: string; onEscape: () => void; children: ComponentChildren }) {
+	useKeys({ Escape: p.onEscape });
+	return <div class="menu-panel" role="group" aria-label={p.label}>{p.children}</div>;
 }
 
 /** Saves a text as a file. */

@@ -65,7 +65,7 @@ export function Rows(p: RowsProps) {
 			<p class="count" role="status">{rows.length === p.rows.length ? `${count(rows.length)} ${p.what}` : `${count(rows.length)} of ${count(p.rows.length)} ${p.what}`}</p>
 			<div class={p.drawer ? "split with-drawer" : "split"}>
 				<Grid
-					label={`List of ${p.what}`} columns={p.columns} rows={rows} rowKey={p.rowKey} sort={sort}
+					label={`List of ${p.what}`} columns={p.columns} rows={rows} rowKey={p.rowKey} sort={sort} beside={Boolean(p.drawer)}
 					onSort={(s) => setQuery({ sort: writeSort(s) === p.sort ? null : writeSort(s) })}
 					{...(p.onOpen ? { onOpen: p.onOpen } : {})} {...(p.open ? { open: p.open } : {})} {...(p.narrow ? { narrow: p.narrow } : {})}
 					{...(p.rowClass ? { rowClass: p.rowClass } : {})} {...(p.onSelect ? { onSelect: p.onSelect, selected: p.selected! } : {})}

@@ -7,6 +7,7 @@ import { useEffect, useLayoutEffect, useRef } from "preact/hooks";
 import { useSignal } from "@preact/signals";
 import { useKeys } from "../lib/keys";
 import { Icon } from "./icons";
+import { rowMenu, type RowMenuOf } from "./rowmenu";
 
 export interface ColumnDef {
 	id: string;
@@ -50,21 +51,35 @@ export interface GridProps {
 	rowClass?: (row: number) => string;
 	/** On a phone: the row as two lines. */
 	narrow?: (row: number) => ComponentChildren;
+	/** What can be done with a row. */
+	menu?: (row: number) => RowMenuOf;
+	/** A drawer is open beside it: columns that do not fit are left out. */
+	beside?: boolean;
 	onTop?: (atTop: boolean) => void;
 	empty?: ComponentChildren;
 	rowHeight?: number;
 }
 
 const NARROW = 680;
+const LEAST = 420; // beside a drawer a few columns are better than two lines
 let ids = 0;
 
-export function Grid(p: GridProps) {
+/** Columns that fit, from the first on, three at least. */
+function fitting(columns: ColumnDef[], width: number): ColumnDef[] {
+	let sum = 0;
+	return columns.filter((c, i) => (sum += leastWidth(c)) <= width || i < 3);
+}
+
+const leastWidth = (c: ColumnDef): number => Number(/\d+/.exec(c.width)?.[0] ?? 0);
+
+export function Grid(given: GridProps) {
 	const box = useRef<HTMLDivElement>(null);
 	const id = useRef(`grid${ids++}`).current;
 	const view = useSignal({ first: 0, count: 40, width: 1000 });
 	// The active row is remembered by its key: rows above it come and go.
 	const mark = useSignal<{ index: number; key: string | number | null }>({ index: -1, key: null });
-	const narrow = p.narrow !== undefined && view.value.width < NARROW;
+	const narrow = given.narrow !== undefined && view.value.width < NARROW && !(given.beside && view.value.width >= LEAST);
+	const p = given.beside && !narrow ? { ...given, columns: fitting(given.columns, view.value.width) } : given;
 	const height = narrow ? 54 : (p.rowHeight ?? 28);
 	const total = p.rows.length;
 	const active = locate(p, mark.value);
@@ -119,17 +134,19 @@ export function Grid(p: GridProps) {
 			PageDown: () => step(page()) as void, PageUp: () => step(-page()) as void,
 			Home: () => (inGrid() ? move(0) : false), End: () => (inGrid() ? move(total - 1) : false),
 			Enter: () => (inGrid() && active >= 0 && p.onOpen ? p.onOpen(p.rows[active]!) : false),
+			".": () => (inGrid() && active >= 0 && p.menu ? void (rowMenu.value = p.menu(p.rows[active]!)) : false),
 			x: () => (inGrid() && active >= 0 && p.onSelect ? p.onSelect(p.rows[active]!) : false),
 			"]": () => move(here() + 1, true), "[": () => move(here() - 1, true),
 		},
 		[{ keys: "j k ↑ ↓", words: "next or previous row" }, { keys: "Enter", words: "open the row" },
-			{ keys: "[ ]", words: "open the previous or next one" }, ...(p.onSelect ? [{ keys: "x", words: "select the row" }] : [])],
+			{ keys: "[ ]", words: "open the previous or next one" }, ...(p.onSelect ? [{ keys: "x", words: "select the row" }] : []),
+			...(p.menu ? [{ keys: ".", words: "what to do with the row" }] : [])],
 	);
 
 	const { first, count } = view.value;
 	const last = Math.min(total, first + count);
 	// Head and rows are as wide as the narrowest columns allow, so that they stay in line when it scrolls.
-	const least = narrow ? "100%" : `${p.columns.reduce((sum, c) => sum + Number(/\d+/.exec(c.width)?.[0] ?? 0), 0)}px`;
+	const least = narrow ? "100%" : `${p.columns.reduce((sum, c) => sum + leastWidth(c), 0)}px`;
 	const template = narrow ? "1fr" : p.columns.map((c) => c.width).join(" ");
 	const shown = [];
 	for (let i = first; i < last; i++) shown.push(i);
@@ -159,6 +176,12 @@ export function Grid(p: GridProps) {
 								if ((e.target as Element).closest("a, button, input")) return;
 								setActive(i);
 								p.onOpen?.(row);
+							}}
+							onContextMenu={(e) => {
+								if (!p.menu || (e.target as Element).closest("a") || String(getSelection()) !== "") return;
+								e.preventDefault();
+								setActive(i);
+								rowMenu.value = p.menu(row);
 							}}
 						>
 							{narrow

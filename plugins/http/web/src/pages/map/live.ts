@@ -30,6 +30,7 @@ interface StoredItem {
 	observer?: string;
 	resolved?: (string | null)[];
 	path?: string[];
+	channel?: string;
 }
 
 /** Packets of the last minute, newest first, with how often they were heard. */
@@ -40,6 +41,7 @@ export interface Recent {
 	from: string | null;
 	hops: number;
 	heard: number;
+	channel: string | null;
 }
 export const recent = signal<Recent[]>([]);
 export const perMinute = signal(0);
@@ -78,6 +80,7 @@ function collect(items: StoredItem[]): void {
 		} else {
 			list.unshift({
 				hash: i.hash, type: i.type ?? 255, at: (i.at ?? Date.now() * 1000) / 1e6, from: i.from ?? i.sender ?? null, hops, heard: 1,
+				channel: i.channel && !i.channel.startsWith("enc_") ? i.channel : null,
 			});
 		}
 	}

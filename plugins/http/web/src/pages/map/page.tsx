@@ -4,11 +4,13 @@
 // the node, link or packet that is selected.
 import { useEffect, useMemo, useRef } from "preact/hooks";
 import { useComputed, useSignal, useSignalEffect } from "@preact/signals";
+import { useApi } from "../../lib/api";
 import { useKeys } from "../../lib/keys";
 import { href, setQuery } from "../../lib/router";
 import { links, nodes, useSet } from "../../lib/store";
 import type { Mesh } from "../../mesh/engine";
 import type { Mesh2D } from "../../mesh/source";
+import type { TileSource } from "../../mesh/tiles";
 import type { Emphasis, Hit } from "../../mesh/types";
 import { useMesh } from "../../mesh/use";
 import { MeshView } from "../../mesh/view";
@@ -19,12 +21,12 @@ import { clearSelection, NodePanel, WayPanel, waysBetween, type Way } from "./pa
 import { LinkFacts } from "../network/link";
 import { Replay } from "./replay";
 import { RoutePanel, routesOf, usePacket, waysOf } from "./route";
-import { mapState, selectLink, selectNode, writeView } from "./state";
+import { mapState, selectLink, selectNode, useHeardIn, wantTiles, writeView } from "./state";
 import { MapTable } from "./table";
 import { Timeline } from "./timeline";
 import { Feed, Layers, Legend, Search, findNodes } from "./tools";
 import { Tip } from "./tip";
-import { token } from "../../lib/palette";
+import { isDark, paint, token } from "../../lib/palette";
 
 const rowsOf = (keys: readonly string[]): number[] => keys.map((k) => nodes.find(k)).filter((r) => r >= 0);
 
@@ -36,7 +38,7 @@ function linkRow(mesh: Mesh2D | null, ends: [string, string] | null): number {
 }
 
 /** What stands out, all else being dimmed. */
-function emphasis(mesh: Mesh2D, selected: number[], link: number, ways: Way[], routeNodes: (number | null)[], weak: boolean, ego: number, search: string): Emphasis | null {
+function emphasis(mesh: Mesh2D, selected: number[], link: number, ways: Way[], routeNodes: (number | null)[], weak: boolean, ego: number, search: string, group: number[]): Emphasis | null {
 	const out: Emphasis = { nodes: new Uint8Array(mesh.count), links: new Uint8Array(mesh.links.count) };
 	const node = (n: number | null): void => void (n !== null && (out.nodes[n] = 1));
 	if (routeNodes.length > 0) routeNodes.forEach(node);
@@ -50,7 +52,8 @@ function emphasis(mesh: Mesh2D, selected: number[], link: number, ways: Way[], r
 		const points = mesh.graph.weakPoints();
 		for (const n of points.nodes.keys()) out.nodes[n] = 1;
 		for (const l of points.links.keys()) out.links![l] = 1;
-	} else if (search.trim() !== "") findNodes(search).forEach(node);
+	} else if (group.length > 0) group.forEach(node);
+	else if (search.trim() !== "") findNodes(search).forEach(node);
 	else return null;
 	return out;
 }
@@ -69,7 +72,10 @@ export default function MapPage() {
 	const s = mapState.value;
 	const nodeState = useSet(nodes), linkState = links.state.value;
 	const engine = useSignal<Mesh | null>(null);
-	const mesh = useMesh({ nodeLook: s.nodeLook, linkLook: s.linkLook, filter: s.filter });
+	const heardIn = useHeardIn(s.region);
+	const mesh = useMesh({ nodeLook: s.nodeLook, linkLook: s.linkLook, filter: { ...s.filter, within: heardIn.within } });
+	const config = useApi<{ tiles: TileSource | null }>("/api/web/map");
+	const tiles = config.value.data?.tiles ?? null;
 	const packet = usePacket(s.route);
 	const chosen = useSignal(0);
 	const tip = useSignal<{ hit: Hit; x: number; y: number } | null>(null);
@@ -77,7 +83,7 @@ export default function MapPage() {
 	const seen = useRef(false); // the first view was set
 
 	const data = mesh.value;
-	const selected = rowsOf(s.selected);
+	const selected = rowsOf(s.selected), group = rowsOf(s.group);
 	const link = linkRow(data, s.link);
 	const between = useMemo(
 		() => (data && selected.length === 2 ? waysBetween(data, selected[0]!, selected[1]!) : []),
@@ -101,6 +107,7 @@ export default function MapPage() {
 	});
 	useEffect(() => engine.value?.setMode(s.mode), [s.mode, engine.value]);
 	useEffect(() => engine.value?.setLabels(s.labels), [s.labels, engine.value]);
+	useEffect(() => engine.value?.setTiles(wantTiles.value ? tiles : null, isDark), [engine.value, tiles, wantTiles.value, paint.value]);
 	useEffect(() => {
 		const m = engine.value;
 		if (m === null || data === null) return;
@@ -108,11 +115,22 @@ export default function MapPage() {
 		const routes = s.route ? shown : between.map((w, i) => ({ nodes: w.nodes, color: token(i === 0 ? "--series-2" : "--series-3"), main: i === 0 }));
 		m.setRoutes(routes);
 		m.setSelected(selected);
-		m.setEmphasis(emphasis(data, selected, link, between, s.route ? packetWays.flatMap((w) => w.nodes) : [], s.weak, s.ego, s.search));
-	}, [data, s.selected.join(), s.link?.join(), s.route, packetWays, chosen.value, s.weak, s.ego, s.search, engine.value]);
+		m.setEmphasis(emphasis(data, selected, link, between, s.route ? packetWays.flatMap((w) => w.nodes) : [], s.weak, s.ego, s.search, group));
+	}, [data, s.group.join(), s.selected.join(), s.link?.join(), s.route, packetWays, chosen.value, s.weak, s.ego, s.search, engine.value]);
+	// What is fitted is not to lie under a panel.
+	useEffect(() => {
+		const m = engine.value, around = m?.element.closest<HTMLElement>(".map-body")?.getBoundingClientRect();
+		if (!m || !around) return;
+		const covered = (name: string): number => {
+			const p = document.querySelector(`.map-page ${name}`)?.getBoundingClientRect();
+			return p && p.left < around.right && p.bottom > around.top ? Math.max(0, around.bottom - p.top) : 0;
+		};
+		const bottom = Math.max(covered(".feed"), covered(".legend"), covered(".drawer"));
+		m.setInsets({ left: 0, right: 0, top: 0, bottom: Math.min(bottom, around.height * 0.55) });
+	});
 	// What is selected comes into view, once.
-	const focus = s.route ? packetWays.flatMap((w) => w.nodes) : s.link ? rowsOf(s.link) : between.length > 0 ? between[0]!.nodes : [];
-	const focusKey = focus.length > 1 ? `${s.route}${s.link?.join()}${s.selected.join()}` : "";
+	const focus = s.route ? packetWays.flatMap((w) => w.nodes) : s.link ? rowsOf(s.link) : between.length > 0 ? between[0]!.nodes : group;
+	const focusKey = focus.length > 1 ? `${s.route}${s.link?.join()}${s.selected.join()}${s.group.join()}` : "";
 	useEffect(() => {
 		const rows = focus.filter((n) => n !== null);
 		if (focusKey && rows.length > 1) requestAnimationFrame(() => engine.peek()?.fit(rows));
@@ -131,7 +149,7 @@ export default function MapPage() {
 		const t = nodes.state.peek().table!;
 		if (hit?.kind === "node") selectNode(t.hex("key", hit.index), add);
 		else if (hit) selectLink(t.hex("key", data!.links.a[hit.index]!), t.hex("key", data!.links.b[hit.index]!));
-		else if (s.selected.length > 0 || s.link || s.route) selectNode(null);
+		else if (s.selected.length > 0 || s.link || s.route || s.group.length > 0) selectNode(null);
 	};
 	const fit = (): void => void engine.value?.fit(selected.length > 1 ? selected : undefined);
 	const cycle = (by: number): void => {
@@ -148,7 +166,7 @@ export default function MapPage() {
 			m: () => setQuery({ m: s.mode === "geo" ? "graph" : "" }), t: () => setQuery({ t: s.history ? "" : "24h" }),
 			space: () => (s.at > 0 && replay.value ? (replay.value.playing.value ? replay.value.pause() : replay.value.play()) : void (paused.value = !paused.value)),
 			"]": () => cycle(1), "[": () => cycle(-1),
-			Escape: () => (s.selected.length > 0 || s.link || s.route ? selectNode(null) : false),
+			Escape: () => (s.selected.length > 0 || s.link || s.route || s.group.length > 0 ? selectNode(null) : false),
 		},
 		[{ keys: "m", words: "map or graph" }, { keys: "f", words: "fit what is shown" }, { keys: "l", words: "names on or off" },
 			{ keys: "v", words: "the same as a table" }, { keys: "t", words: "history and replay" }, { keys: "Space", words: "pause live or replay" },
@@ -174,6 +192,7 @@ export default function MapPage() {
 				<Search />
 				<div class="page-aside">
 					<Layers />
+					{tiles && <Button icon="layers" label={wantTiles.value ? "Without map tiles" : "With map tiles"} pressed={wantTiles.value} onClick={() => (wantTiles.value = !wantTiles.value)} />}
 					<Button icon="target" label="Fit what is shown (f)" onClick={fit} />
 					<Button icon="table" label="The same as a table (v)" pressed={s.table} onClick={() => setQuery({ table: s.table ? "" : 1 })} />
 					<Button icon="clock" label="History and replay (t)" pressed={s.history !== ""} onClick={() => setQuery({ t: s.history ? "" : "24h" })} />
@@ -193,6 +212,8 @@ export default function MapPage() {
 								/>
 								{tip.value && data && <Tip mesh={data} hit={tip.value.hit} x={tip.value.x} y={tip.value.y} />}
 								{data ? <Legend mesh={data} /> : <div class="map-wait"><Honest state={nodeState} has={false} what="the list of nodes" owner="http">{null}</Honest></div>}
+								{heardIn.error && <p class="map-note">{`Who was heard in ${s.region} cannot be told: ${heardIn.error.message}. All are shown.`}</p>}
+								{tiles && wantTiles.value && s.mode === "geo" && tiles.attribution && <p class="attribution">{tiles.attribution}</p>}
 								{data && linkState.error && <p class="map-note">{linkState.error.missing ? "This daemon does not offer links; nodes alone are shown." : `No links: ${linkState.error.message}.`}</p>}
 								{data && !s.route && <Feed />}
 							</>

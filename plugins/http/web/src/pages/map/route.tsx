@@ -125,7 +125,7 @@ function Hops({ way }: { way: PacketWay }) {
 	const o = way.heard[0]!;
 	const label = (i: number): string => {
 		if (way.hasSender && i === 0) return "sender";
-		if (i === way.nodes.length - 1) return `observer ${observerName(o.observer_id ?? "")}`;
+		if (i === way.nodes.length - 1) return way.nodes[i] == null ? `observer ${observerName(o.observer_id ?? "")}` : "observer";
 		return way.sent[i - (way.hasSender ? 1 : 0)] ?? "";
 	};
 	const far = (i: number): string => {

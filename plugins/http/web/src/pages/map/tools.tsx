@@ -3,10 +3,10 @@
 // What is around the canvas: search, looks and filters, legend, the rows of what just came in.
 import { useEffect } from "preact/hooks";
 import { useSignal } from "@preact/signals";
-import { ago, count, shortKey } from "../../lib/format";
+import { ago, count, plural, shortKey } from "../../lib/format";
 import { token, typeToken, typeWord, role as roleOf, type Role } from "../../lib/palette";
 import { setQuery } from "../../lib/router";
-import { nodeName, nodes } from "../../lib/store";
+import { nodeName, nodes, observers } from "../../lib/store";
 import { now } from "../../lib/time";
 import { LINK_LOOKS, NODE_LOOKS, ROLES, type Mesh2D } from "../../mesh/source";
 import { Icon, RoleIcon } from "../../ui/icons";
@@ -92,6 +92,14 @@ function Pick(p: { label: string; value: string; options: [string, string][]; on
 	);
 }
 
+/** Codes of the regions that observers are in; the one in the address, too. */
+function regions(): string[] {
+	const t = observers.state.value.table;
+	const all = new Set(Array.from({ length: t?.rows ?? 0 }, (_, i) => t!.text("region", i)).filter((r) => r !== null && r !== ""));
+	if (mapState.value.region) all.add(mapState.value.region);
+	return [...all].map(String).sort();
+}
+
 export function Layers() {
 	const s = mapState.value;
 	const looks = <T extends string>(all: Record<T, { title: string }>): [string, string][] =>
@@ -110,6 +118,14 @@ export function Layers() {
 					<Pick
 						label="Links with" value={String(s.filter.minCount)} options={[1, 3, 10, 50, 300].map((n) => [String(n), n === 1 ? "any packets" : `${n} packets or more`])}
 						onChange={(v) => setQuery({ min: v === "1" ? "" : v })}
+					/>
+					<Pick
+						label="Region" value={s.region} options={[["", "heard anywhere"], ...regions().map((r): [string, string] => [r, `heard in ${r}`])]}
+						onChange={(v) => setQuery({ region: v })}
+					/>
+					<Pick
+						label="Neighbors" value={String(s.filter.core ?? 0)} options={[["0", "any number"], ...[2, 3, 4, 5, 8].map((k): [string, string] => [String(k), `the core where all have ${k}`])]}
+						onChange={(v) => setQuery({ core: v === "0" ? "" : v })}
 					/>
 					<h3>Roles</h3>
 					{ROLES.map((r) => (
@@ -172,8 +188,8 @@ export function Feed() {
 						<li key={r.hash}>
 							<button type="button" onClick={() => selectRoute(r.hash)} title="Show its ways">
 								<Dot type={r.type} />
-								<span class="ellipsis grow">{typeWord(r.type)}{r.from && <span class="dim">{` ${nodeName(r.from)}`}</span>}</span>
-								<span class="dim">{`${r.hops} ${r.hops === 1 ? "hop" : "hops"} ×${r.heard}`}</span>
+								<span class="ellipsis grow">{typeWord(r.type)}{(r.from ?? r.channel) && <span class="dim">{` ${r.from ? nodeName(r.from) : r.channel}`}</span>}</span>
+								<span class="dim">{`${r.hops === 0 ? "direct" : plural(r.hops, "hop")} ×${r.heard}`}</span>
 								<span class="dim when">{ago(r.at, now.value).replace(" ago", "")}</span>
 							</button>
 						</li>

@@ -8,6 +8,7 @@ import { Bars } from "../../ui/chart";
 import { Drawer } from "../../ui/page";
 import { Ago, Badge, Facts } from "../../ui/state";
 import { NodeName, snrText } from "../map/panels";
+import { Evidence } from "./evidence";
 
 /** There and back as a bar of two parts. */
 export function Directions({ ab, ba }: { ab: number; ba: number }) {
@@ -52,8 +53,9 @@ export function LinkFacts({ row, onClose, more }: { row: number; onClose: () => 
 					["Last seen", <Ago at={l.num("last", row)} />],
 				]}
 			/>
+			<Evidence key={`${a}-${b}`} a={t.hex("key", a)} b={t.hex("key", b)} />
 			<section>
-				<h3>Evidence by bytes of the hop</h3>
+				<h3>Everything so far, by bytes of the hop</h3>
 				<Bars label="Packets by bytes of the hop" bars={[...sizes.map(([label, value]) => ({ label, value })), { label: "heard direct", value: Math.max(0, direct) }]} />
 				<p class="dim">A hop of one byte fits every 256th node; of two, every 65,536th. Heard direct: without a hop.</p>
 			</section>

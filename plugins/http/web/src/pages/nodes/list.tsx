@@ -7,7 +7,8 @@ import type { Table } from "../../lib/sets";
 import { nodes, useSet } from "../../lib/store";
 import { RoleIcon } from "../../ui/icons";
 import { List, withQuery } from "../../ui/list";
-import { Button } from "../../ui/page";
+import { Button, copyText } from "../../ui/page";
+import type { RowMenuOf } from "../../ui/rowmenu";
 import { Ago } from "../../ui/state";
 import { columns, fields, nameOf, ROLE_WORDS, SHOWN, State, stateOf } from "./columns";
 import { NodeDrawer } from "./detail";
@@ -42,6 +43,21 @@ function Facets({ t }: { t: Table }) {
 	);
 }
 
+function menuOf(t: Table, r: number): RowMenuOf {
+	const key = t.hex("key", r);
+	return {
+		title: nameOf(t, r),
+		actions: [
+			{ icon: "nodes", words: "Open", run: () => go(withQuery(`/nodes/${key}`)) },
+			{ icon: "map", words: "Show it on the map", run: () => go(`/map?n=${key}`) },
+			{ icon: "packets", words: "Packets from it", run: () => go(href("/packets", { q: `from:${key}`, t: "all" })) },
+			{ icon: "pin", words: pins.value.includes(key) ? "Unpin it from Now" : "Pin it to Now", run: () => togglePin(key) },
+			{ icon: "copy", words: "Copy its key", run: () => void copyText(key) },
+			{ icon: "link", words: "Copy its address", run: () => void copyText(`${location.origin}/nodes/${key}`) },
+		],
+	};
+}
+
 export function NodeList({ open, tab }: { open: string | null; tab: string }) {
 	const state = useSet(nodes, 500);
 	void pins.value;
@@ -69,6 +85,7 @@ export function NodeList({ open, tab }: { open: string | null; tab: string }) {
 					<span><State t={t} row={r} /></span>
 				</div>
 			)}
+			menu={menuOf}
 			drawer={open && <NodeDrawer key={open} start={open} tab={tab} />}
 		/>
 	);

@@ -15,7 +15,7 @@ interface Detail {
 		name: string | null; role: string | null; lat: number | null; lon: number | null; first_seen: string | null; last_seen: string | null;
 		battery_mv: number | null; temperature_c?: number | null; default_scope: string | null; foreign: boolean; hash_size: number | null;
 		hash_size_inconsistent: boolean; hash_sizes_seen?: number[]; relay_active?: boolean; relay_count_24h?: number; last_relayed?: string;
-		transported_scopes?: string[]; usefulness_score?: number; usefulness_grade?: string; bridge_score?: number; coverage_score?: number;
+		transported_scopes?: string[]; usefulness_score?: number; bridge_score?: number; coverage_score?: number;
 		redundancy_score?: number; traffic_share_score?: number; flood_advert_count_7d?: number;
 	};
 }
@@ -70,7 +70,7 @@ export function Overview({ key_, row }: { key_: string; row: number }) {
 							["Role", n.role ?? "not known"],
 							["First heard", full(seconds(n.first_seen))],
 							["Last heard", <>{full(seconds(n.last_seen))} <span class="dim">(<Ago at={seconds(n.last_seen)} />)</span></>],
-							["Position", n.lat ? <a href={`/map?node=${key_}`}>{`${fixed(n.lat, 5)}, ${fixed(n.lon, 5)}`}</a> : "it does not tell"],
+							["Position", n.lat ? <a href={`/map?n=${key_}`}>{`${fixed(n.lat, 5)}, ${fixed(n.lon, 5)}`}</a> : "it does not tell"],
 							["Battery", n.battery_mv ? `${(n.battery_mv / 1000).toFixed(2)} V` : "not reported"],
 							...(n.temperature_c != null ? [["Temperature", fixed(n.temperature_c, 1, "°C")] as [string, string]] : []),
 							["Its clock", skew.value.data ? <Clock skew={skew.value.data} /> : skew.value.loading ? "…" : "no samples"],
@@ -80,7 +80,7 @@ export function Overview({ key_, row }: { key_: string; row: number }) {
 							...(n.transported_scopes?.length ? [["Relays scopes", n.transported_scopes.join(", ")] as [string, string]] : []),
 							...(n.foreign ? [["Area", "outside of the configured one"] as [string, string]] : []),
 							...(relays && n.usefulness_score !== undefined
-								? [["Usefulness", `${fixed(n.usefulness_score, 2)}${n.usefulness_grade ? ` (${n.usefulness_grade})` : ""}: bridge ${fixed(n.bridge_score, 2)}, coverage ${fixed(n.coverage_score, 2)}, redundancy ${fixed(n.redundancy_score, 2)}, traffic ${percent(n.traffic_share_score, 1)}`] as [string, string]]
+								? [["Usefulness", `${fixed(n.usefulness_score, 2)}: bridge ${fixed(n.bridge_score, 2)}, coverage ${fixed(n.coverage_score, 2)}, redundancy ${fixed(n.redundancy_score, 2)}, traffic ${percent(n.traffic_share_score, 1)}`] as [string, string]]
 								: []),
 						]}
 					/>

@@ -28,16 +28,16 @@ export function PacketsOf({ query, more }: { query: string; more: string }) {
 					<p class="dim">{`The newest ${count(data.packets.length)} of ${count(data.total)}. `}<a href={more}>The table of packets</a></p>
 					<div class="scroll-x">
 						<table class="list">
-							<thead><tr><th>Time</th><th>Type</th><th class="right">Hops</th><th class="right">SNR</th><th class="right">Heard</th><th>Hash</th></tr></thead>
+							<thead><tr><th>Time</th><th>Type</th><th class="right">Hops</th><th class="right">SNR</th><th class="right">Heard</th><th class="wide-only">Hash</th></tr></thead>
 							<tbody>
 								{data.packets.map((p) => (
 									<tr key={p.hash}>
 										<td><time title={full(seconds(p.first_seen))}>{clock(seconds(p.first_seen), now.value)}</time></td>
-										<td><Type type={p.payload_type ?? 255} /></td>
+										<td><a href={`/packets/${p.hash}?t=all`}><Type type={p.payload_type ?? 255} /></a></td>
 										<td class="right">{(p.path_json?.match(/"/g)?.length ?? 0) / 2}</td>
 										<td class="right">{fixed(p.snr)}</td>
 										<td class="right">×{count(p.observation_count)}</td>
-										<td class="mono"><a href={`/packets/${p.hash}?t=all`}>{p.hash.slice(0, 8)}</a></td>
+										<td class="mono wide-only"><a href={`/packets/${p.hash}?t=all`}>{p.hash.slice(0, 8)}</a></td>
 									</tr>
 								))}
 							</tbody>

@@ -26,7 +26,7 @@ export function Paths({ key_ }: { key_: string }) {
 						{data.paths.slice(0, many.value).map((p) => (
 							<li key={p.sampleHash + p.hops.length + p.count}>
 								<Path hops={p.hops.map((h) => h.prefix)} resolved={p.hops.map((h) => h.pubkey)} />
-								<span class="dim">{`×${count(p.count)} · `}<Ago at={seconds(p.lastSeen)} /> · <a href={`/packets/${p.sampleHash}?t=all`}>a packet</a> · <a href={`/map?route=${p.sampleHash}`}>map</a></span>
+								<span class="dim">{`×${count(p.count)} · `}<Ago at={seconds(p.lastSeen)} /> · <a href={`/packets/${p.sampleHash}?t=all`}>a packet</a> · <a href={`/map?r=${p.sampleHash}`}>map</a></span>
 							</li>
 						))}
 					</ul>

@@ -44,7 +44,7 @@ function wake(): void {
 function place(a: Alert): string {
 	const ref = encodeURIComponent(a.ref ?? "");
 	const places: Record<string, string> = {
-		observer: `/observers/${ref}`, node: `/nodes/${ref}`, plugin: `/system/plugins/${ref}`, bus: "/system/bus", storage: "/system/storage",
+		observer: `/observers/${ref}`, node: `/nodes/${ref}`, plugin: `/system/plugins?plugin=${ref}`, bus: "/system/bus", storage: "/system/storage",
 		broker: "/system/ingest", job: "/system/jobs",
 	};
 	return places[a.kind ?? ""] ?? "/system";

@@ -53,7 +53,7 @@ export function MyNodes() {
 										<td class="right">{fixed(d?.snr, 1)}</td>
 										<td class="right">{t.num("battery", r) ? `${(t.num("battery", r) / 1000).toFixed(2)} V` : "–"}</td>
 										<td class="right">{t.text("role", r) === "repeater" || t.text("role", r) === "room" ? count(d?.relays_24h ?? t.num("relays_24h", r)) : "–"}</td>
-										<td>{d && <Spark values={d.spark} width={96} height={18} label={`${count(d.packets_24h)} packets in 24 hours`} />}</td>
+										<td>{d && <Spark values={d.spark} width={64} height={18} label={`${count(d.packets_24h)} packets in 24 hours`} />}</td>
 										<td><PinButton keyText={key} name={nameOf(t, r)} /></td>
 									</tr>
 								);

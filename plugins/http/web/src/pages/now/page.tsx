@@ -7,7 +7,7 @@ import { useEffect, useRef } from "preact/hooks";
 import { useSignal, type Signal } from "@preact/signals";
 import { useApi } from "../../lib/api";
 import { listen } from "../../lib/events";
-import { count, duration, fixed, percent, plural } from "../../lib/format";
+import { count, duration, percent, plural, short } from "../../lib/format";
 import { now } from "../../lib/time";
 import { Spark } from "../../ui/chart";
 import { Page } from "../../ui/page";
@@ -33,7 +33,7 @@ export interface Overview {
 	alerts?: Alert[];
 	checked_at?: number;
 	changes?: Change[];
-	totals?: Partial<Record<"nodes" | "nodes_active" | "observers" | "observers_active" | "packets" | "observations" | "packets_24h", number | null>>;
+	totals?: Partial<Record<"nodes" | "nodes_active" | "observers" | "observers_active" | "packets" | "observations" | "observations_24h", number | null>>;
 	recent?: Row[];
 }
 
@@ -66,7 +66,7 @@ function Totals({ totals: t }: { totals: NonNullable<Overview["totals"]> }) {
 		<span class="totals">
 			{t.nodes_active != null && <span>{`${count(t.nodes_active)} of ${plural(t.nodes ?? 0, "node")} active`}</span>}
 			{t.observers_active != null && <span>{`${count(t.observers_active)} of ${plural(t.observers ?? 0, "observer")}`}</span>}
-			{t.packets_24h != null && <span>{`${count(t.packets_24h)} receptions in 24 h`}</span>}
+			{t.observations_24h != null && <span>{`${count(t.observations_24h)} receptions in 24 h`}</span>}
 		</span>
 	);
 }
@@ -119,7 +119,7 @@ function Flow({ o }: { o: Overview }) {
 		f.sources && f.sources.length > 0 && <>Source <b>{f.sources.join(", ")}</b></>,
 		last.at > 0 && <>Last packet <b><Ago at={last.at} /></b></>,
 		minute !== null && <><b>{count(minute)}</b> heard in the last minute</>,
-		f.per_minute != null && <><b>{fixed(f.per_minute)}</b> a minute on average{change !== null && ` (${change >= 0 ? "+" : "−"}${percent(Math.abs(change))} against the same hour of 7 days)`}</>,
+		f.per_minute != null && f.per_minute > 0 && <><b>{short(f.per_minute)}</b> a minute on average{change !== null && ` (${change >= 0 ? "+" : "−"}${percent(Math.abs(change))} against the same hour of 7 days)`}</>,
 		f.lag_p95_ms != null && <>Stored within <b>{duration(f.lag_p95_ms / 1000)}</b></>,
 	].filter(Boolean);
 	return (

@@ -7,7 +7,8 @@ import { NONE, type Table } from "../../lib/sets";
 import { nodes, observers, useSet } from "../../lib/store";
 import { now } from "../../lib/time";
 import { List, withQuery } from "../../ui/list";
-import { Button } from "../../ui/page";
+import { Button, copyText } from "../../ui/page";
+import type { RowMenuOf } from "../../ui/rowmenu";
 import { Ago, Badge } from "../../ui/state";
 import type { ColumnDef } from "../../ui/table";
 import { ObserverDrawer } from "./detail";
@@ -77,6 +78,20 @@ export function nodeOf(t: Table, r: number): string | null {
 	return row !== NONE[4] && t.has("node") && n && row < n.rows && n.hex("key", row) === id ? id : null;
 }
 
+function menuOf(t: Table, r: number): RowMenuOf {
+	const id = t.text("id", r) ?? "", node = nodeOf(t, r), here = `/observers/${encodeURIComponent(id)}`;
+	return {
+		title: nameOf(t, r),
+		actions: [
+			{ icon: "observers", words: "Open", run: () => go(withQuery(here)) },
+			{ icon: "packets", words: "Packets that it heard", run: () => go(href("/packets", { q: `observer:${id}`, t: "all" })) },
+			...(node ? [{ icon: "map" as const, words: "Show it on the map", run: () => go(`/map?n=${node}`) }] : []),
+			{ icon: "copy", words: "Copy its id", run: () => void copyText(id) },
+			{ icon: "link", words: "Copy its address", run: () => void copyText(location.origin + here) },
+		],
+	};
+}
+
 export function ObserverList({ open, tab }: { open: string | null; tab: string }) {
 	const state = useSet(observers, 500);
 	return (
@@ -100,6 +115,7 @@ export function ObserverList({ open, tab }: { open: string | null; tab: string }
 					<span><Badge kind={healthOf(t, r).kind}>{healthOf(t, r).word}</Badge></span>
 				</div>
 			)}
+			menu={menuOf}
 			drawer={open && <ObserverDrawer key={open} id={open} tab={tab} />}
 		/>
 	);

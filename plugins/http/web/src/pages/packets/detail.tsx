@@ -13,7 +13,7 @@ import { withQuery } from "../../ui/list";
 import { CopyButton, Drawer } from "../../ui/page";
 import { Path } from "../../ui/path";
 import { Facts, Honest, Notice } from "../../ui/state";
-import { useEffect } from "preact/hooks";
+import { useEffect, useRef } from "preact/hooks";
 import { Bytes } from "./bytes";
 import { decodedFacts, type Decoded } from "./facts";
 
@@ -131,7 +131,7 @@ function Detail({ answer }: { answer: Answer }) {
 				<section>
 					<h3>{`Path as ${chosen.observer_name ?? "this observer"} saw it: ${plural(hopsOf(chosen).length, "hop")}`}</h3>
 					<Path hops={hopsOf(chosen)} resolved={chosen.resolved_path} from={decoded.pubKey} to={chosen.observer_name ?? chosen.observer_id ?? undefined} />
-					<p><a href={`/map?route=${packet.hash}&obs=${chosen.id}`}>Show the route on the map</a></p>
+					<p><a href={`/map?r=${packet.hash}`}>Show the route on the map</a></p>
 				</section>
 			)}
 			<FrameOf raw={packet.raw_hex} observations={observations} at={at} with_={with_} />
@@ -145,9 +145,15 @@ function Detail({ answer }: { answer: Answer }) {
 
 /** Who heard it when: a line of time, and the row that is chosen. */
 function Arrivals({ observations, first, chosen, onChoose }: { observations: Observation[]; first: number; chosen: number; onChoose: (i: number) => void }) {
+	const list = useRef<HTMLOListElement>(null);
+	useEffect(() => {
+		const ol = list.current!, li = ol.children[chosen] as HTMLElement | undefined;
+		if (li && (li.offsetTop - ol.offsetTop < ol.scrollTop || li.offsetTop - ol.offsetTop + li.offsetHeight > ol.scrollTop + ol.clientHeight))
+			ol.scrollTop = li.offsetTop - ol.offsetTop - ol.clientHeight / 2;
+	}, [chosen]);
 	const last = Math.max(first + 1, ...observations.map((o) => seconds(o.timestamp)));
 	return (
-		<ol class="arrivals">
+		<ol class="arrivals" ref={list}>
 			{observations.map((o, i) => {
 				const at = seconds(o.timestamp);
 				return (

@@ -8,6 +8,7 @@ import { bytes, clock, count, duration, fixed } from "../../lib/format";
 import { param, setQuery } from "../../lib/router";
 import { now } from "../../lib/time";
 import { Badge, Figure, Honest } from "../../ui/state";
+import { Follow } from "./follow";
 import { Inspector } from "./inspector";
 
 interface Ring {
@@ -45,16 +46,18 @@ interface Answer {
 export function Bus() {
 	const state = useApi<Answer>("/api/bus", 5000);
 	const d = state.value.data;
-	const inspecting = param("inspect") === "1" || param("topic") !== "";
+	const following = param("follow") === "1";
+	const inspecting = !following && (param("inspect") === "1" || param("topic") !== "");
 	return (
 		<div class="scroll">
 			<div class="row">
-				<button type="button" class="chip" aria-pressed={!inspecting} onClick={() => setQuery({ inspect: "", topic: "", q: "" }, false)}>Topics</button>
-				<button type="button" class="chip" aria-pressed={inspecting} onClick={() => setQuery({ inspect: 1 }, false)}>Live inspector</button>
+				<button type="button" class="chip" aria-pressed={!inspecting && !following} onClick={() => setQuery({ inspect: "", topic: "", q: "", follow: "" }, false)}>Topics</button>
+				<button type="button" class="chip" aria-pressed={inspecting} onClick={() => setQuery({ inspect: 1, follow: "", q: "" }, false)}>Live inspector</button>
+				<button type="button" class="chip" aria-pressed={following} onClick={() => setQuery({ follow: 1, inspect: "", topic: "", q: "" }, false)}>Follow a packet</button>
 			</div>
-			{inspecting
-				? <Inspector />
-				: (
+			{following
+				? <Follow />
+				: inspecting ? <Inspector /> : (
 					<Honest state={state.value} has={d !== null} what="the state of the bus" owner="http">
 						{d && <Loaded d={d} />}
 					</Honest>

@@ -6,8 +6,9 @@ import { useSignal } from "@preact/signals";
 import { listen } from "../../lib/events";
 import { count, duration, percent, short } from "../../lib/format";
 import { Button } from "../../ui/page";
-import { Badge, Notice, type Kind } from "../../ui/state";
+import { Badge, Notice, Skeleton, type Kind } from "../../ui/state";
 import { useAction } from "./key";
+import { Past } from "./past";
 
 interface Job {
 	name: string;
@@ -62,6 +63,7 @@ export function JobsView() {
 	return (
 		<div class="scroll">
 			{action.notice}
+			{jobs.value === null && !waited.value && <Skeleton what="the jobs" />}
 			{jobs.value === null && waited.value && <Notice kind="info">Nobody has told of any job: the plugin backfill does not run, or the database needs none.</Notice>}
 			{jobs.value !== null && list.length === 0 && <Notice kind="good">There is nothing to do: the database is up to date.</Notice>}
 			{[...list].sort((a, b) => Number(a.state === "done") - Number(b.state === "done")).map((j) => (
@@ -93,6 +95,7 @@ export function JobsView() {
 					{j.error && <Notice kind="bad">{j.error}</Notice>}
 				</section>
 			))}
+			<Past ended={list.filter((j) => j.state === "done").length} />
 		</div>
 	);
 }

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: MIT
 //
-// System: the daemon itself. Plugins, bus, jobs, ingest, storage, HTTP.
+// System: the daemon itself. Plugins, bus, jobs, ingest, storage, HTTP, log, options.
 import { useEffect } from "preact/hooks";
 import { go, parts } from "../../lib/router";
 import { Page } from "../../ui/page";
 import { Bus } from "./bus";
 import { Http } from "./http";
 import { Ingest } from "./ingest";
+import { LogView, OptionsView } from "./inside";
 import { JobsView } from "./jobs";
 import { KeyButton } from "./key";
 import { Plugins } from "./plugins";
@@ -19,6 +20,8 @@ const VIEWS = {
 	ingest: { title: "Ingest", view: Ingest },
 	storage: { title: "Storage", view: Storage },
 	http: { title: "HTTP", view: Http },
+	log: { title: "Log", view: LogView },
+	options: { title: "Options", view: OptionsView },
 };
 
 export default function SystemPage() {

@@ -5,13 +5,14 @@ import { useEffect, useMemo, useRef } from "preact/hooks";
 import { useSignal } from "@preact/signals";
 import { useApi } from "../../lib/api";
 import { covers, listen } from "../../lib/events";
-import { bytes, count, short, duration, fixed } from "../../lib/format";
+import { bytes, count, short, duration, fixed, percent } from "../../lib/format";
 import { param, setQuery } from "../../lib/router";
 import { now } from "../../lib/time";
 import { Spark } from "../../ui/chart";
 import { Button, Drawer } from "../../ui/page";
 import { Ago, Badge, Facts, Honest, Notice, type Kind } from "../../ui/state";
 import { Grid, type ColumnDef } from "../../ui/table";
+import { Inside } from "./inside";
 import { useAction } from "./key";
 
 export interface Plugin {
@@ -68,14 +69,14 @@ const LOSS: Record<string, string> = {
 
 const SAMPLES = 60;
 
-/** Messages a second into each plugin, since the page was opened. */
-function useRates(items: Plugin[] | undefined): Map<string, number[]> {
+/** How fast a counter of each plugin grows, a second, since the page was opened. */
+function useRates(items: Plugin[] | undefined, counter: (p: Plugin) => number): Map<string, number[]> {
 	const rates = useRef(new Map<string, number[]>());
 	const last = useRef<{ at: number; sums: Map<string, number> } | null>(null);
 	useMemo(() => {
 		if (!items) return;
 		const at = performance.now();
-		const sums = new Map(items.map((p) => [p.name, p.in + p.out]));
+		const sums = new Map(items.map((p) => [p.name, counter(p)]));
 		const before = last.current;
 		if (before && at - before.at < 500) return;
 		for (const [name, sum] of before ? sums : []) {
@@ -92,7 +93,7 @@ export function Plugins() {
 	const told = useApi<{ items: Plugin[] }>(live.value.error?.missing ? "/api/plugins" : null, 5000);
 	const state = live.value.error?.missing ? told : live;
 	const items = state.value.data?.items;
-	const rates = useRates(items);
+	const rates = useRates(items, (p) => p.in + p.out), cpus = useRates(items, (p) => p.numbers.cpu_us ?? 0);
 	const action = useAction();
 	const open = param("plugin");
 	// A change of state is told at once: look then, and not only every 5 s.
@@ -103,12 +104,14 @@ export function Plugins() {
 	}, [busy]);
 	const order = useMemo(() => (items ?? []).map((_, i) => i), [items?.length]);
 	const rate = (p: Plugin): number => rates.get(p.name)?.at(-1) ?? NaN;
+	const cpu = (p: Plugin): number => (p.numbers.cpu_us === undefined ? NaN : (cpus.get(p.name)?.at(-1) ?? NaN) / 1e6);
 	const columns: ColumnDef[] = [
 		{ id: "name", title: "Plugin", width: "minmax(110px, 1fr)", cell: (i) => <><strong>{items![i]!.name}</strong>{items![i]!.name !== items![i]!.plugin && <span class="dim">{` (${items![i]!.plugin})`}</span>}</> },
 		{ id: "state", title: "State", width: "minmax(110px, 0.8fr)", cell: (i) => <Badge kind={stateOf(items![i]!)[0]} title={items![i]!.reason}>{stateOf(items![i]!)[1]}</Badge> },
 		{ id: "since", title: "Since", width: "92px", right: true, cell: (i) => <Ago at={items![i]!.since_us / 1e6} /> },
 		{ id: "rate", title: "Messages/s", width: "94px", right: true, help: "In and out", cell: (i) => fixed(rate(items![i]!), 1) },
 		{ id: "spark", title: "Since you look", width: "136px", cell: (i) => <Spark values={rates.get(items![i]!.name) ?? []} label={`${items![i]!.name}: messages a second`} height={18} /> },
+		{ id: "cpu", title: "CPU", width: "66px", right: true, help: "Of one processor, all its threads; since the last look", cell: (i) => percent(cpu(items![i]!), 1) },
 		{ id: "lag", title: "Behind", width: "76px", right: true, help: "Messages that wait for it", cell: (i) => count(items![i]!.lag) },
 		{ id: "lost", title: "Lost", width: "66px", right: true, help: "Messages it was told are gone", cell: (i) => (items![i]!.lost > 0 ? <span class="bad-text">{count(items![i]!.lost)}</span> : "0") },
 		{ id: "restarts", title: "Restarts", width: "80px", right: true, help: "Since the daemon was started", cell: (i) => (items![i]!.crashes > 0 ? <span class="bad-text">{`${items![i]!.restarts} (${items![i]!.crashes} crashes)`}</span> : count(items![i]!.restarts)) },
@@ -180,6 +183,7 @@ function Details({ p, all, action }: { p: Plugin; all: Plugin[]; action: ReturnT
 					["Behind", `${count(p.lag)} messages`],
 					["Gaps", `${count(p.gaps)}, ${count(p.lost)} messages lost`],
 					["Refused", `${count(p.refused)} messages; ${count(p.throttled)} held up by its limit`],
+					["CPU time", p.numbers.cpu_us === undefined ? "not told" : `${duration(p.numbers.cpu_us / 1e6)} since it was started`],
 					["Restarts", `${count(p.restarts)}, ${count(p.crashes)} after a crash`],
 					...(p.misbehaved > 0 ? [["Misbehaved", `${count(p.misbehaved)} times, at last: ${p.last_misbehaviour}`] as [string, string]] : []),
 					...(p.callback ? [["Is in", `${p.callback} for ${duration(p.callback_us / 1e6)}`] as [string, string]] : []),
@@ -200,6 +204,7 @@ function Details({ p, all, action }: { p: Plugin; all: Plugin[]; action: ReturnT
 				<Names items={readers} none="nobody here" />
 				<p class="dim">{p.publishes.join("  ") || "It publishes nothing."}</p>
 			</section>
+			<Inside plugin={p.name} />
 			{Object.keys(p.numbers).length > 0 && (
 				<section>
 					<h3>Its numbers</h3>
