@@ -40,10 +40,8 @@ static void
 command_details(struct core *c, mk_writer *w)
 {
 	mk_put_map(w, 2);
-	mk_put_str(w, "options");
-	plan_write_options(c->plan, w);
-	mk_put_str(w, "log");
-	log_write_recent(w);
+	plan_write_options(c->plan, w, "options");
+	log_write_recent(w, "log");
 }
 
 /* -------------------------------------------------------- plugins' lives -- */

@@ -39,8 +39,46 @@ core_make_dirs(const struct settings *s, mk_err *err)
 	return rc;
 }
 
-static void core_on_call(void *arg, struct seat *caller, uint64_t call, const char *method,
-			 const uint8_t *body, uint32_t len);
+/* ------------------------------------------------------------------- calls -- */
+
+struct core_caller {
+	struct core *core;
+	uint64_t call;
+};
+
+static void
+core_reply_call(void *arg, mk_result result, const char *error, const mk_writer *body)
+{
+	struct core_caller *caller = arg;
+
+	hub_answer(caller->core->hub, caller->call, result, error, body != NULL ? body->data : NULL,
+		   body != NULL ? (uint32_t)body->len : 0);
+	free(caller);
+}
+
+static void
+core_on_call(void *arg, struct seat *from, uint64_t call, const char *method, const uint8_t *body,
+	     uint32_t len)
+{
+	struct core *c = arg;
+	struct core_caller *caller = malloc(sizeof(*caller));
+	/* The control socket is the operator's. */
+	bool may_control = from == NULL || mk_manifest_needs(from->manifest, "core.control");
+	mk_doc doc;
+
+	if (caller == NULL) {
+		hub_answer(c->hub, call, MK_ENOMEM, "out of memory", NULL, 0);
+		return;
+	}
+	*caller = (struct core_caller){ .core = c, .call = call };
+	mk_doc_init(&doc);
+	if (mk_doc_open(&doc, body, len, NULL, NULL, 0) != MK_OK)
+		core_reply_call(caller, MK_EFORMAT, "malformed body", NULL);
+	else
+		command_run(c, method + strlen("core/"), mk_doc_root(&doc), may_control,
+			    core_reply_call, caller);
+	mk_doc_fini(&doc);
+}
 
 static void
 core_on_tick(void *arg)
@@ -146,47 +184,6 @@ core_free(struct core *c)
 	loop_free(c->loop);
 	plan_unref(c->plan);
 	free(c);
-}
-
-/* ------------------------------------------------------------------- calls -- */
-
-struct core_caller {
-	struct core *core;
-	uint64_t call;
-};
-
-static void
-core_reply_call(void *arg, mk_result result, const char *error, const mk_writer *body)
-{
-	struct core_caller *caller = arg;
-
-	hub_answer(caller->core->hub, caller->call, result, error, body != NULL ? body->data : NULL,
-		   body != NULL ? (uint32_t)body->len : 0);
-	free(caller);
-}
-
-static void
-core_on_call(void *arg, struct seat *from, uint64_t call, const char *method, const uint8_t *body,
-	     uint32_t len)
-{
-	struct core *c = arg;
-	struct core_caller *caller = malloc(sizeof(*caller));
-	/* The control socket is the operator's. */
-	bool may_control = from == NULL || mk_manifest_needs(from->manifest, "core.control");
-	mk_doc doc;
-
-	if (caller == NULL) {
-		hub_answer(c->hub, call, MK_ENOMEM, "out of memory", NULL, 0);
-		return;
-	}
-	*caller = (struct core_caller){ .core = c, .call = call };
-	mk_doc_init(&doc);
-	if (mk_doc_open(&doc, body, len, NULL, NULL, 0) != MK_OK)
-		core_reply_call(caller, MK_EFORMAT, "malformed body", NULL);
-	else
-		command_run(c, method + strlen("core/"), mk_doc_root(&doc), may_control,
-			    core_reply_call, caller);
-	mk_doc_fini(&doc);
 }
 
 /* --------------------------------------------------------------------- run -- */

@@ -11,9 +11,32 @@
 #define HEADS_US 1000000u       /* core/heads at most this often when something changed */
 #define HEADS_IDLE_US 10000000u /* and this often when nothing did */
 #define TOPICS_EACH 128u        /* of one publisher, so that others find room for theirs */
-#define REWIND_US 1000000u      /* a publisher is not told to send again more often */
+#define LARGE (64u << 10)  /* a retained value that leaves the ring when there is a newer one */
+#define REWIND_US 1000000u /* a publisher is not told to send again more often */
 
-static bool hub_send_rewinds(struct hub *h);
+/* True: some publisher has to wait for its turn. */
+static bool
+hub_send_rewinds(struct hub *h)
+{
+	uint64_t now = loop_now_us(h->loop);
+	bool left = false;
+
+	for (struct seat *s = h->seats; s != NULL; s = s->next) {
+		if (!s->rewind_due || !s->running)
+			continue;
+		if (now - s->rewound_us < REWIND_US) {
+			left = true;
+			continue;
+		}
+		s->rewind_due = false;
+		s->rewound_us = now;
+		s->again_to = s->admitted;
+		seat_tell(s, WIRE_REWIND, 1, &s->committed);
+		log_info("bus", "%s sends again what is not committed  after=%llu", s->name,
+			 (unsigned long long)s->committed);
+	}
+	return left;
+}
 
 static void
 hub_on_tick(void *arg)
@@ -100,8 +123,7 @@ hub_free(struct hub *h)
 	while (h->seats != NULL)
 		seat_free(h->seats);
 	for (int i = 0; i < 2; i++)
-		if (h->stream.rings[i].slots != NULL)
-			ring_fini(&h->stream.rings[i]);
+		ring_fini(&h->stream.rings[i]);
 	topics_fini(&h->stream.topics);
 	loop_timer_free(h->tick);
 	loop_timer_free(h->heads);
@@ -272,6 +294,17 @@ hub_on_committed(struct hub *h, const void *body, uint32_t len)
 	mk_doc_close(&h->doc);
 }
 
+/* A newer value comes: who joins gets that, and what everybody has need not take megabytes. */
+static void
+hub_supersede(struct hub *h, const struct topic *t)
+{
+	struct ring *ring = &h->stream.rings[(t->flags & MK_TOPIC_RELIABLE) != 0];
+
+	for (uint32_t i = 0; i < t->kept_count && t->kept[0]->len >= LARGE; i++)
+		if (hub_holder(h, t->kept[i]) == NULL)
+			ring_hollow(ring, t->kept[i]);
+}
+
 mk_result
 hub_admit(struct hub *h, struct seat *from, const char *topic, uint32_t flags, uint32_t schema,
 	  uint64_t number, const void *body, uint32_t len)
@@ -326,6 +359,8 @@ hub_admit(struct hub *h, struct seat *from, const char *topic, uint32_t flags, u
 		from->admitted = number;
 	if ((flags & WIRE_PUB_AGAIN) != 0 && number >= from->again_to)
 		from->again_to = 0;
+	if ((e->flags & MK_MSG_DELTA) == 0)
+		hub_supersede(h, t);
 	if ((t->flags & MK_TOPIC_RETAINED) != 0)
 		topic_keep(t, e);
 	if (h->watch_entry != NULL)
@@ -344,30 +379,6 @@ hub_say(struct hub *h, const char *topic, bool retained, const mk_writer *body)
 	if (mk_writer_end(body) == MK_OK)
 		hub_admit(h, NULL, topic, retained ? MK_MSG_RETAINED : 0, 1, 0, body->data,
 			  (uint32_t)body->len);
-}
-
-/* True: some publisher has to wait for its turn. */
-static bool
-hub_send_rewinds(struct hub *h)
-{
-	uint64_t now = loop_now_us(h->loop);
-	bool left = false;
-
-	for (struct seat *s = h->seats; s != NULL; s = s->next) {
-		if (!s->rewind_due || !s->running)
-			continue;
-		if (now - s->rewound_us < REWIND_US) {
-			left = true;
-			continue;
-		}
-		s->rewind_due = false;
-		s->rewound_us = now;
-		s->again_to = s->admitted;
-		seat_tell(s, WIRE_REWIND, 1, &s->committed);
-		log_info("bus", "%s sends again what is not committed  after=%llu", s->name,
-			 (unsigned long long)s->committed);
-	}
-	return left;
 }
 
 void

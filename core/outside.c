@@ -216,14 +216,6 @@ outside_on_pull(void *arg)
 	}
 }
 
-static void
-outside_on_peers(void *arg)
-{
-	struct outside *o = arg;
-
-	log_debug("bus", "outside subscribers: %u", link_peers(o->pub));
-}
-
 static mk_result
 outside_listen(struct outside *o, const struct listen_address *addresses, uint32_t count,
 	       mk_err *err)
@@ -265,8 +257,7 @@ outside_new(struct outside **out, struct hub *h, struct loop *loop,
 		rc = outside_listen(o, addresses, count, err);
 	o->timer = loop_timer_new(loop, outside_on_timer, o);
 	if (rc == MK_OK &&
-	    (o->timer == NULL || link_watch(o->pull, loop, outside_on_pull, NULL, o) != MK_OK ||
-	     link_watch(o->pub, loop, NULL, outside_on_peers, o) != MK_OK))
+	    (o->timer == NULL || link_watch(o->pull, loop, outside_on_pull, NULL, o) != MK_OK))
 		rc = mk_err_set(err, MK_ENOMEM, "bus: out of memory");
 	if (rc != MK_OK) {
 		outside_free(o);

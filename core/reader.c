@@ -26,9 +26,8 @@ reader_init(struct reader *r, const struct stream *s, bool (*wants)(void *, cons
 	r->stream = s;
 	r->wants = wants;
 	r->arg = arg;
-	for (int i = 0; i < 2; i++) {
+	for (int i = 0; i < 2; i++)
 		r->position[i] = s->rings[i].base + s->rings[i].count;
-	}
 	for (uint32_t i = 0; i < s->topics.count; i++)
 		r->next[i] = s->topics.at[i]->seq + 1;
 }
@@ -82,7 +81,8 @@ reader_scan(struct reader *r, int which)
 	for (; r->position[which] < ring->base + ring->count; r->position[which]++) {
 		struct entry *e = ring_at(ring, r->position[which]);
 
-		if (reader_matches(r, e->topic) && e->seq >= reader_next(r, e->topic))
+		if ((e->flags & ENTRY_HOLLOW) == 0 && reader_matches(r, e->topic) &&
+		    e->seq >= reader_next(r, e->topic))
 			return e;
 	}
 	return NULL;

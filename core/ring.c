@@ -4,22 +4,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <meshkern/manifest.h>
+
 #define BUCKETS (TOPICS_MAX * 2)
-
-static uint32_t
-topics_hash(const char *name)
-{
-	uint32_t h = 2166136261u; /* FNV-1a: short keys, table never more than half full */
-
-	for (; *name != '\0'; name++)
-		h = (h ^ (uint8_t)*name) * 16777619u;
-	return h;
-}
 
 static struct topic *const *
 topics_slot(const struct topics *t, const char *name)
 {
-	uint32_t i = topics_hash(name) % BUCKETS;
+	uint32_t i = mk_topic_hash(name) % BUCKETS; /* never more than half full */
 
 	while (t->buckets[i] != NULL && strcmp(t->buckets[i]->name, name) != 0)
 		i = (i + 1) % BUCKETS;
@@ -189,6 +181,25 @@ ring_evict(struct ring *r)
 	r->base++;
 	r->count--;
 	r->evicted++;
+	entry_unref(e);
+}
+
+void
+ring_hollow(struct ring *r, struct entry *e)
+{
+	uint64_t at = ring_after(r, e->order - 1);
+	bool has = at < r->base + r->count && ring_at(r, at) == e;
+	struct entry *shell = has ? entry_new(0) : NULL;
+
+	if (shell == NULL)
+		return;
+	*shell = *e;
+	shell->refs = 1;
+	shell->len = 0;
+	shell->flags = ENTRY_HOLLOW;
+	r->slots[at & (r->capacity - 1)] = shell;
+	r->bytes -= e->len;
+	r->hollow++;
 	entry_unref(e);
 }
 

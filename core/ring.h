@@ -16,12 +16,13 @@
 #define TOPICS_MAX 512u           /* topics of one daemon */
 #define KEPT_MAX 256u             /* deltas kept on top of a retained base */
 #define KEPT_BYTES_MAX (8u << 20) /* the same, in bytes; the base does not count */
+#define ENTRY_HOLLOW (1u << 31)   /* a place in a ring whose message is gone */
 
 struct topic;
 
 struct entry {
 	uint32_t refs;
-	uint32_t flags; /* MK_MSG_DELTA, MK_MSG_DURABLE */
+	uint32_t flags; /* MK_MSG_DELTA, MK_MSG_DURABLE, ENTRY_HOLLOW */
 	uint32_t schema;
 	uint32_t len;
 	uint64_t order; /* the hub's order of all messages, from 1 */
@@ -60,7 +61,7 @@ struct ring {
 	uint64_t count;
 	uint64_t bytes; /* of bodies */
 	uint64_t max_messages, max_bytes;
-	uint64_t evicted; /* entries gone for age */
+	uint64_t evicted, hollow; /* entries gone for age; those whose message went before */
 };
 
 struct topic *topics_find(const struct topics *t, const char *name);
@@ -83,6 +84,8 @@ bool ring_push(struct ring *r, struct entry *e);
 bool ring_is_over(const struct ring *r); /* its limits */
 /* The oldest; NULL when empty. */
 struct entry *ring_front(const struct ring *r);
+/* Only the place of this one stays; who comes by finds it missing. */
+void ring_hollow(struct ring *r, struct entry *e);
 /* Drop the oldest. */
 void ring_evict(struct ring *r);
 /* Position must be in [base, base + count). */

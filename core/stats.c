@@ -51,18 +51,6 @@ core_write_status(struct core *c, mk_writer *w)
 }
 
 static void
-stats_topics(mk_writer *w, const char *key, const mk_topic *topics)
-{
-	uint32_t n = 0;
-
-	while (topics != NULL && topics[n].name != NULL)
-		n++;
-	mk_kv_array(w, key, n);
-	for (uint32_t i = 0; i < n; i++)
-		mk_put_str(w, topics[i].name);
-}
-
-static void
 stats_outbox(mk_writer *w, const struct plug *p)
 {
 	static const char *const keys[] = { "first",     "last",    "bytes",
@@ -117,8 +105,8 @@ stats_plugin(mk_writer *w, const struct plug *p)
 	mk_kv_bool(w, "builtin", s->builtin);
 	mk_kv_bool(w, "enabled", p->wanted);
 	mk_kv_u64(w, "rss_bytes", child_rss(p->run.child.pid));
-	stats_topics(w, "subscribes", m != NULL ? m->subscribes : NULL);
-	stats_topics(w, "publishes", m != NULL ? m->publishes : NULL);
+	mk_kv_topics(w, "subscribes", m != NULL ? m->subscribes : NULL);
+	mk_kv_topics(w, "publishes", m != NULL ? m->publishes : NULL);
 	mk_kv_u64(w, "misbehaved", p->misbehaved);
 	mk_kv_str(w, "last_misbehaviour", p->misbehaviour);
 	mk_kv_u64(w, "throttled", p->seat->throttled);
@@ -151,12 +139,13 @@ stats_ring(mk_writer *w, const struct hub *h, int which)
 {
 	const struct ring *r = &h->stream.rings[which];
 
-	mk_kv_map(w, which == RING_RELIABLE ? "reliable" : "latest", 6);
+	mk_kv_map(w, which == RING_RELIABLE ? "reliable" : "latest", 7);
 	mk_kv_u64(w, "messages", r->count);
 	mk_kv_u64(w, "bytes", r->bytes);
 	mk_kv_u64(w, "max_messages", r->max_messages);
 	mk_kv_u64(w, "max_bytes", r->max_bytes);
 	mk_kv_u64(w, "evicted", r->evicted);
+	mk_kv_u64(w, "superseded", r->hollow);
 	mk_kv_u64(w, "pushed_back_us",
 		  which == RING_LATEST
 		      ? 0

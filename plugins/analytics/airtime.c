@@ -171,10 +171,8 @@ airtime_create(struct frame *f, void **self)
 {
 	struct airtime *a = calloc(1, sizeof(*a));
 
-	if (a == NULL || frame_view(f, &airtime_class, NULL) == NULL) {
-		free(a);
+	if (a == NULL)
 		return MK_ENOMEM;
-	}
 	a->frame = f;
 	*self = a;
 	return MK_OK;

@@ -36,13 +36,13 @@ bag_grow(struct bag *b)
 	struct bag made = { .size = BAG_LEAST };
 	uint32_t live = 0;
 
-	if (b->used < b->size / 4 * 3)
+	if (b->used < b->size - b->size / 5)
 		return true;
 	for (uint32_t i = 0; i < b->size; i++)
 		live += b->slots[i].n != 0;
 	if (live > UINT32_MAX / 2)
 		return false;
-	made.size += live * 2;
+	made.size += live + live / 5 * 2;
 	made.slots = calloc(made.size, sizeof(*made.slots));
 	if (made.slots == NULL)
 		return false;

@@ -446,10 +446,8 @@ channels_create(struct frame *f, void **self)
 {
 	struct channels *c = calloc(1, sizeof(*c));
 
-	if (c == NULL || frame_view(f, &channels_class, NULL) == NULL) {
-		free(c);
+	if (c == NULL)
 		return MK_ENOMEM;
-	}
 	c->frame = f;
 	*self = c;
 	return MK_OK;

@@ -6,7 +6,7 @@
 
 #include "grow.h"
 
-#define COMPARED_MAX 256u /* of equal length, for one packet */
+#define COMPARED_MAX 256u /* of equal type and length, for one packet */
 #define SURE_FACTOR 3u    /* so many times as many observers decide */
 
 static mk_result
@@ -123,6 +123,44 @@ copies_travelled(const struct recent *r)
 	return r->flood ? r->fewest : HOPS_PATH_MAX - r->most;
 }
 
+/* Hops of `way` that `other` has, too, from the start. */
+static uint32_t
+way_common(const struct way *way, const struct way *other)
+{
+	uint32_t n = 0;
+
+	while (n < way->count && n < other->count && way->hops[n] == other->hops[n])
+		n++;
+	return n;
+}
+
+/* Whoever damaged it, all copies came from there: a relay, or it is the only copy. */
+static bool
+copies_may_be_damaged(const struct recent *r)
+{
+	return !r->flood || r->heard <= 1 || r->common > 0;
+}
+
+/* `few` did not come the way that all of `many` have come: it was heard elsewhere, or before, and by
+ * more than an observer that got it wrong. */
+static bool
+copies_went_elsewhere(const struct recent *few, const struct recent *many)
+{
+	uint32_t n;
+
+	if (!few->flood || !many->flood || few->way_count == 0 || many->way_count == 0)
+		return false;
+	n = way_common(&few->ways[0], &many->ways[0]);
+	return few->heard > 1 || (n < many->common && n < few->ways[0].count);
+}
+
+static bool
+copies_outnumbers(const struct recent *many, const struct recent *few)
+{
+	return many->heard >= SURE_FACTOR && many->heard >= SURE_FACTOR * few->heard &&
+	       !copies_went_elsewhere(few, many);
+}
+
 /* True: `b` is the damaged one. */
 static bool
 copies_judge(const struct recent *a, const struct recent *b, enum copies_judge *judge)
@@ -133,13 +171,15 @@ copies_judge(const struct recent *a, const struct recent *b, enum copies_judge *
 	if (a->sure != b->sure)
 		return a->sure;
 	*judge = JUDGE_OBSERVERS;
-	if (a->heard >= SURE_FACTOR && a->heard >= SURE_FACTOR * b->heard)
-		return true;
-	if (b->heard >= SURE_FACTOR && b->heard >= SURE_FACTOR * a->heard)
-		return false;
+	if (copies_may_be_damaged(a) != copies_may_be_damaged(b))
+		return copies_may_be_damaged(b);
+	if (copies_outnumbers(a, b) || copies_outnumbers(b, a))
+		return a->heard > b->heard;
 	*judge = JUDGE_PATH;
 	if (went_a != went_b)
 		return went_a < went_b;
+	if (a->flood && b->flood && a->common != b->common)
+		return a->common < b->common;
 	*judge = JUDGE_ORDER;
 	return a->number < b->number;
 }
@@ -175,24 +215,13 @@ copies_unlink(struct copies *c, struct recent *r)
 	}
 }
 
-/* Hops of `way` that `other` has, too, from the start. */
-static uint32_t
-way_common(const struct way *way, const struct way *other)
-{
-	uint32_t n = 0;
-
-	while (n < way->count && n < other->count && way->hops[n] == other->hops[n])
-		n++;
-	return n;
-}
-
 /* Whoever damaged it sent it to all who heard it damaged, and lies behind those who were heard
  * sending it undamaged. */
 static void
 copies_suspect(struct damaged *d, const struct recent *copy, const struct recent *original)
 {
 	const struct way *way = &copy->ways[0];
-	uint32_t common, clean = 0;
+	uint32_t common = copy->common, clean = 0;
 
 	d->suspect_count = 0;
 	d->hops = copy->fewest;
@@ -200,12 +229,6 @@ copies_suspect(struct damaged *d, const struct recent *copy, const struct recent
 	d->reception = false;
 	if (copy->way_count == 0 || !copy->flood)
 		return;
-	common = way->count;
-	for (uint32_t i = 1; i < copy->way_count; i++) {
-		uint32_t n = way_common(way, &copy->ways[i]);
-
-		common = n < common ? n : common;
-	}
 	for (uint32_t i = 0; i < original->way_count; i++) {
 		uint32_t n = way_common(way, &original->ways[i]);
 
@@ -306,7 +329,7 @@ copies_on_packet(void *self, struct an_packet *p, const struct an_news *news)
 	r = &c->recent[c->last % COPIES_RECENT];
 	*r = (struct recent){ .tx = p->tx,
 			      .number = c->last,
-			      .before = c->by_len[near.len],
+			      .before = c->alike[near.type & 15][near.len],
 			      .first = p->first,
 			      .type = near.type,
 			      .len = near.len,
@@ -316,7 +339,7 @@ copies_on_packet(void *self, struct an_packet *p, const struct an_news *news)
 				  p->route == HOPS_ROUTE_FLOOD || p->route == HOPS_ROUTE_TFLOOD };
 	memcpy(r->hash, p->hash, sizeof(r->hash));
 	memcpy(r->payload, near.payload, near.len);
-	c->by_len[near.len] = c->last;
+	c->alike[near.type & 15][near.len] = c->last;
 	c->number[p->slot] = c->last;
 	closest = copies_closest(c, r, &d);
 	if (closest != NULL)
@@ -326,21 +349,24 @@ copies_on_packet(void *self, struct an_packet *p, const struct an_news *news)
 static void
 copies_hear(struct recent *r, const struct an_packet *p, const struct hops_obs *o)
 {
+	struct way way = { .count = o->count < COPIES_WAY ? o->count : COPIES_WAY };
+	uint32_t common = way.count;
 	bool known = false;
 
 	r->fewest = r->heard == 0 || o->count < r->fewest ? o->count : r->fewest;
 	r->most = o->count > r->most ? o->count : r->most;
 	if (r->heard++ == 0 && p->heard_count > 0)
 		r->observer = p->heard[p->heard_count - 1].observer;
-	if (o->count > COPIES_WAY)
-		return;
-	for (uint32_t i = 0; i < r->way_count; i++)
-		known |= r->ways[i].count == o->count &&
-			 memcmp(r->ways[i].hops, o->hops, o->count * sizeof(o->hops[0])) == 0;
-	if (known || r->way_count == COPIES_WAYS)
-		return;
-	r->ways[r->way_count].count = o->count;
-	memcpy(r->ways[r->way_count++].hops, o->hops, o->count * sizeof(o->hops[0]));
+	memcpy(way.hops, o->hops, way.count * sizeof(o->hops[0]));
+	for (uint32_t i = 0; i < r->way_count; i++) {
+		uint32_t n = way_common(&way, &r->ways[i]);
+
+		common = n < common ? n : common;
+		known |= n == way.count && n == r->ways[i].count;
+	}
+	r->common = (uint8_t)(r->heard == 1 || common < r->common ? common : r->common);
+	if (!known && r->way_count < COPIES_WAYS)
+		r->ways[r->way_count++] = way;
 }
 
 static void

@@ -93,9 +93,9 @@ tally_carried(struct tally *t, const struct frame *f, const struct an_query *q)
 
 			if (trail->token != 0)
 				b->carried +=
-				    trail_lower(trail,
+				    trail_lower(trails, trail,
 						q->until == INT64_MAX ? INT64_MAX : q->until + 1) -
-				    trail_lower(trail, q->since);
+				    trail_lower(trails, trail, q->since);
 		}
 	}
 }

@@ -35,7 +35,7 @@ struct recent { /* a packet of the last minutes */
 	uint64_t tx;
 	uint8_t hash[8];
 	uint32_t number;   /* counts packets; 0: there is none */
-	uint32_t before;   /* the one of the same length before this */
+	uint32_t before;   /* the one of the same type and length before this */
 	uint32_t original; /* it is a copy of that one */
 	uint32_t twin;     /* it is near to that one: which is which may change still */
 	uint32_t first;    /* Unix seconds */
@@ -44,6 +44,7 @@ struct recent { /* a packet of the last minutes */
 	uint8_t type, len, fewest, most; /* hops */
 	bool sure;                       /* a MAC or a signature says that it is right */
 	bool flood;
+	uint8_t common; /* hops from the start that all copies came over */
 	uint8_t way_count;
 	struct way ways[COPIES_WAYS];
 	uint8_t payload[NEAR_PAYLOAD_MAX];
@@ -64,10 +65,10 @@ struct damaged { /* a damaged copy */
 
 struct copies {
 	struct frame *frame;
-	struct recent *recent; /* a ring, by number */
-	uint32_t last;         /* number */
-	uint32_t by_len[NEAR_PAYLOAD_MAX + 1];
-	uint32_t *number; /* by the packet's slot */
+	struct recent *recent;                    /* a ring, by number */
+	uint32_t last;                            /* number */
+	uint32_t alike[16][NEAR_PAYLOAD_MAX + 1]; /* by type and length: the last number */
+	uint32_t *number;                         /* by the packet's slot */
 	uint32_t number_cap;
 	struct damaged *damaged; /* oldest first */
 	uint32_t damaged_count, damaged_cap;

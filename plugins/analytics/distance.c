@@ -124,7 +124,6 @@ distance_again(struct distance *d)
 	d->nodes_at = d->frame->nodes.changes;
 	frame_forget(d->frame, &d->class);
 	distance_decide_again(d);
-	frame_view(d->frame, &d->class, NULL);
 }
 
 static void

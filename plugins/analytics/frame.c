@@ -10,7 +10,7 @@
 #include "table.h"
 #include "view.h"
 
-#define WAITING_MAX 4096u /* so many packets wait to be counted, also while history is read */
+#define WAITING_MAX 1024u /* so many packets wait to be counted, also while history is read */
 
 /* --------------------------------------------------------------- packets -- */
 
@@ -138,7 +138,7 @@ frame_on_obs(struct frame *f, const struct hops_obs *o)
 	table_touch(f, p);
 	if (o->packet != NULL && o->packet->hex == NULL)
 		table_earlier(f, p, o->at);
-	if (table_hear(p, o, names_observer(f, o->observer, o->observer_len)) != MK_OK)
+	if (table_hear(f, p, o, names_observer(f, o->observer, o->observer_len)) != MK_OK)
 		f->counts.refused++;
 	for (uint32_t i = 0; i < f->module_count; i++) {
 		if (f->modules[i].class->on_obs != NULL)
@@ -209,6 +209,7 @@ void
 frame_on_tick(struct frame *f, int64_t now)
 {
 	table_expire(f);
+	views_expire(f, now);
 	for (uint32_t i = 0; i < f->module_count; i++) {
 		if (f->modules[i].class->on_tick != NULL)
 			f->modules[i].class->on_tick(f->modules[i].self, now);
@@ -282,7 +283,7 @@ frame_init(struct frame *f, const mk_host *host, const struct an_module *const *
 	*f = (struct frame){ .host = host,
 			     .keep = 30 * 86400,
 			     .max_packets = 1000000,
-			     .view_bytes = 8u << 20,
+			     .view_bytes = 12u << 20,
 			     .lora = { 869600000, 62.5, 8, 5, 32 },
 			     .graph = { .uncurious = true },
 			     .classes = modules };
@@ -318,6 +319,7 @@ frame_fini(struct frame *f)
 		free(f->observers[i].name);
 	}
 	free(f->node);
+	free(f->whole_heard);
 	free(f->observers);
 	free(f->observer_of);
 	free(f->hops);

@@ -31,6 +31,7 @@
 #define FRAME_VIEWS_MAX 96u
 #define FRAME_BLOCK 1024u /* packets allocated together */
 #define FRAME_OBSERVERS_MAX 65535u
+#define FRAME_LATELY 256u
 
 struct view_class {
 	const char *name;
@@ -97,6 +98,7 @@ struct frame {
 	uint32_t observer_count, observer_cap;
 	uint16_t *observer_of; /* by id: place + 1 */
 	uint32_t observer_of_cap;
+	uint16_t lately[FRAME_LATELY]; /* places of observers that were named before */
 	struct names channels, senders, scopes;
 	/* the table */
 	struct an_packet **blocks;
@@ -110,6 +112,13 @@ struct frame {
 	bool unsorted;
 	uint32_t *waiting; /* slots */
 	uint32_t waiting_count, waiting_cap;
+	uint32_t *plain; /* a ring of the slots that are not packed; the oldest is at plain_at */
+	uint32_t plain_at, plain_count;
+	size_t packed_bytes;
+	struct an_packet whole;                         /* what table_whole gave last, */
+	uint32_t whole_hops[HOPS_PATH_MAX + UINT8_MAX]; /* and its lists */
+	struct an_heard *whole_heard;
+	uint32_t whole_cap;
 	int64_t newest; /* `first` of the newest packet */
 	uint64_t cursor;
 	/* options */

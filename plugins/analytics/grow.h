@@ -13,4 +13,7 @@
  * zeroed. False: out of memory, nothing has changed. */
 bool grow_to(void *at, uint32_t *cap, uint32_t need, size_t size);
 
+/* What a block of so many bytes takes of the heap, without what the heap keeps of it for itself. */
+size_t grow_room(size_t bytes);
+
 #endif

@@ -217,10 +217,8 @@ hashes_create(struct frame *f, void **self)
 {
 	struct hashes *h = calloc(1, sizeof(*h));
 
-	if (h == NULL || frame_view(f, &hashes_class, NULL) == NULL) {
-		free(h);
+	if (h == NULL)
 		return MK_ENOMEM;
-	}
 	h->frame = f;
 	*self = h;
 	return MK_OK;

@@ -42,8 +42,8 @@ struct an_packet {
 	uint64_t tx; /* row of the transmission */
 	uint8_t hash[8];
 	uint32_t *hops; /* tokens of the shown copy: the first one with the most hops; behind
-				 * them those that only other copies have */
-	struct an_heard *heard; /* every copy */
+				 * them those that only other copies have, unless it is packed */
+	struct an_heard *heard; /* every copy; NULL while it is packed (table.h) */
 	uint32_t slot;          /* its place in the table */
 	uint32_t first;         /* Unix seconds: when it was heard first */
 	uint32_t last;          /* the newest copy */
@@ -58,9 +58,10 @@ struct an_packet {
 	uint8_t rssi;
 	uint8_t hop_count, more_count; /* in `hops` */
 	uint8_t route, type, size;     /* of the transmission; size: bytes of a hop, 0 not known */
-	bool counted;                  /* it is in the counts */
-	bool waits;                    /* it will be, when its turn comes */
-	bool copy; /* a damaged copy of another one: it never counts (frame_set_copy) */
+	bool counted : 1;              /* it is in the counts */
+	bool waits : 1;                /* it will be, when its turn comes */
+	bool copy : 1; /* a damaged copy of another one: it never counts (frame_set_copy) */
+	bool packed : 1;
 };
 
 /* What is known of a packet only while it is new. */

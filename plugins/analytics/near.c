@@ -6,6 +6,8 @@
 
 #include <hops/obs.h>
 
+#define SURE_REST 16u /* bytes that are enciphered */
+
 enum {
 	TYPE_REQUEST,
 	TYPE_RESPONSE,
@@ -73,7 +75,7 @@ near_limit(const struct near_packet *p)
 		return 0;
 	if (rest < 8)
 		return 1;
-	return rest < 16 ? 6 : 16;
+	return rest < SURE_REST ? 6 : 16;
 }
 
 static uint32_t
@@ -97,11 +99,17 @@ near_same(const struct near_packet *a, const struct near_packet *b, struct near_
 	uint32_t clear = near_clear(a->type), limit = near_limit(a), bits = 0;
 	uint32_t first = 0, last = 0, i = 0;
 
-	if (a->type != b->type || a->len != b->len || limit == 0 ||
+	if (a->type != b->type || a->len != b->len || limit == 0)
+		return false;
+	/* Ciphers that are nearly the same are of the same keys: what can be read was damaged, too. In
+	 * little room, and where it counts parts, it has to be the same. */
+	if ((a->len - clear < SURE_REST || a->type == TYPE_MULTIPART) &&
 	    memcmp(a->payload, b->payload, clear) != 0)
 		return false;
+	for (i = 0; i < clear; i++)
+		bits += (uint32_t)__builtin_popcount((unsigned)(a->payload[i] ^ b->payload[i]));
 	/* Most pairs are refused after the first eight bytes. */
-	for (i = clear; i + 8 <= a->len && bits <= limit; i += 8) {
+	for (; i + 8 <= a->len && bits <= limit; i += 8) {
 		uint64_t x, y;
 
 		memcpy(&x, a->payload + i, 8);
@@ -112,7 +120,7 @@ near_same(const struct near_packet *a, const struct near_packet *b, struct near_
 		bits += (uint32_t)__builtin_popcount((unsigned)(a->payload[i] ^ b->payload[i]));
 	if (bits > limit || bits == 0)
 		return false;
-	for (i = a->len; i-- > clear;) {
+	for (i = a->len; i-- > 0;) {
 		uint8_t differing = a->payload[i] ^ b->payload[i];
 
 		if (differing == 0)

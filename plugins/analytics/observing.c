@@ -7,12 +7,16 @@
 #include <time.h>
 
 #include "grow.h"
+#include "hours.h"
 #include "near.h"
 #include "render.h"
 
 #define HOUR_S 3600
-#define BINS 32u       /* of 2 dB, from -32 dB on: what the signal's eight bits can say */
+#define BINS \
+	HOURS_SIGNALS  /* of 2 dB, from -32 dB on: what the signal's eight bits can \
+                     say */
 #define LEVELS 3u      /* how coarsely a question may want the different nodes */
+#define SETS 4u        /* buckets of a level that may still get somebody new */
 #define KEYS_MAX 8192u /* different ones at a time; more are not counted */
 #define ENDS_DEST 0x40000000u
 #define NODE 0x80000000u
@@ -20,34 +24,36 @@
 static const uint32_t level_hours[LEVELS] = { 1, 4, 24 };
 static const uint32_t level_kept[LEVELS] = { 26, 8 * 24, 366 * 24 }; /* hours */
 
-struct hour {
-	uint32_t at; /* since 1970 */
-	uint32_t count;
-	uint16_t types[16], signals[BINS];
-};
-
-/* Who was there in some hours, as bits by number. */
+/* How many different ones were there in some hours. */
 struct crowd {
 	uint32_t at; /* hour / hours of the level */
-	uint32_t words;
+	uint32_t count;
+};
+
+/* Who they were, as bits by number. */
+struct set {
+	uint32_t at, words; /* words 0: it is free */
 	uint64_t *bits;
 };
 
+/* What comes in late finds the set of its bucket gone if SETS others were used
+ * since: then it is not known who was there, and nobody new is counted. The
+ * sets of all buckets would be six megabytes. */
 struct crowds {
 	struct crowd *at; /* by time */
-	uint32_t begin, count, cap;
+	uint32_t count, cap;
+	struct set sets[SETS]; /* used last comes first */
 };
 
 struct observing {
 	struct frame *frame;
 	struct place {
-		struct hour *hours; /* by time, from begin on */
-		uint32_t begin, count, cap;
+		struct hours hours;
 		struct crowds crowds[LEVELS];
 	} * places; /* by observer */
 	uint32_t cap;
-	/* Whoever was there has a number: tokens of hops, ids of originators, first bytes of both
-	 * ends of a message. */
+	/* Whoever was there has a number: tokens of hops, ids of originators, first
+   * bytes of both ends of a message. */
 	uint32_t keys[KEYS_MAX];      /* by number; 0: it is free */
 	uint16_t slots[2 * KEYS_MAX]; /* open addressing by key; number + 1 */
 	uint32_t key_count;           /* numbers below were given; */
@@ -55,7 +61,6 @@ struct observing {
 	uint16_t *ends; /* by the packet's slot: first bytes of destination and source */
 	uint32_t end_cap;
 	uint32_t swept; /* hour */
-	size_t bytes;
 	uint64_t lost;
 };
 
@@ -74,8 +79,8 @@ observing_create(struct frame *f, void **self)
 static void
 crowds_free(struct crowds *c)
 {
-	for (uint32_t i = c->begin; i < c->count; i++)
-		free(c->at[i].bits);
+	for (uint32_t i = 0; i < SETS; i++)
+		free(c->sets[i].bits);
 	free(c->at);
 }
 
@@ -85,7 +90,7 @@ observing_destroy(void *self)
 	struct observing *o = self;
 
 	for (uint32_t i = 0; i < o->cap; i++) {
-		free(o->places[i].hours);
+		hours_fini(&o->places[i].hours);
 		for (uint32_t l = 0; l < LEVELS; l++)
 			crowds_free(&o->places[i].crowds[l]);
 	}
@@ -98,8 +103,19 @@ static size_t
 observing_bytes(const void *self)
 {
 	const struct observing *o = self;
+	size_t bytes = sizeof(*o) + o->cap * sizeof(*o->places) + o->end_cap * sizeof(*o->ends);
 
-	return sizeof(*o) + o->bytes + o->cap * sizeof(*o->places) + o->end_cap * sizeof(*o->ends);
+	for (uint32_t i = 0; i < o->cap; i++) {
+		bytes += hours_bytes(&o->places[i].hours);
+		for (uint32_t l = 0; l < LEVELS; l++) {
+			const struct crowds *c = &o->places[i].crowds[l];
+
+			bytes += c->cap * sizeof(*c->at);
+			for (uint32_t k = 0; k < SETS; k++)
+				bytes += c->sets[k].words * sizeof(*c->sets[k].bits);
+		}
+	}
+	return bytes;
 }
 
 int
@@ -111,64 +127,70 @@ observing_bin(int quarters)
 
 /* -------------------------------------------------------------- counting -- */
 
-/* The place of a time among those kept, from `begin` to `count`; nearly always the last one. */
-#define PLACE_OF(list, begin, count, time, place)                           \
-	do {                                                                \
-		(place) = (count);                                          \
-		while ((place) > (begin) && (list)[(place)-1].at >= (time)) \
-			(place)--;                                          \
-	} while (0)
-
-static struct hour *
-place_hour(struct observing *o, struct place *p, uint32_t hour)
-{
-	uint32_t i, cap = p->cap;
-
-	PLACE_OF(p->hours, p->begin, p->count, hour, i);
-	if (i < p->count && p->hours[i].at == hour)
-		return &p->hours[i];
-	if (!grow_to(&p->hours, &p->cap, p->count + 1, sizeof(*p->hours)))
-		return NULL;
-	o->bytes += (p->cap - cap) * sizeof(*p->hours);
-	memmove(&p->hours[i + 1], &p->hours[i], (p->count - i) * sizeof(*p->hours));
-	p->hours[i] = (struct hour){ .at = hour };
-	p->count++;
-	return &p->hours[i];
-}
-
 static void
-crowds_expire(struct observing *o, struct crowds *c, uint32_t before)
+crowds_expire(struct crowds *c, uint32_t before)
 {
-	for (; c->begin < c->count && c->at[c->begin].at < before; c->begin++) {
-		o->bytes -= c->at[c->begin].words * sizeof(*c->at[0].bits);
-		free(c->at[c->begin].bits);
+	uint32_t gone = 0;
+
+	while (gone < c->count && c->at[gone].at < before)
+		gone++;
+	c->count -= gone;
+	if (gone > 0)
+		memmove(c->at, c->at + gone, c->count * sizeof(*c->at));
+	for (uint32_t i = 0; i < SETS; i++) {
+		if (c->sets[i].at >= before)
+			continue;
+		free(c->sets[i].bits);
+		c->sets[i] = (struct set){ .at = c->sets[i].at };
 	}
-	if (c->begin * 2 <= c->count)
-		return;
-	c->count -= c->begin;
-	memmove(c->at, c->at + c->begin, c->count * sizeof(*c->at));
-	c->begin = 0;
 }
 
+/* The bucket of a time, with *fresh: it was not there before. */
 static struct crowd *
-crowds_put(struct observing *o, struct crowds *c, uint32_t at, uint32_t kept)
+crowds_put(struct crowds *c, uint32_t at, uint32_t kept, bool *fresh)
 {
-	uint32_t i, cap = c->cap;
+	uint32_t i = c->count;
 
-	PLACE_OF(c->at, c->begin, c->count, at, i);
-	if (i < c->count && c->at[i].at == at)
+	/* Nearly always it is the last one. */
+	while (i > 0 && c->at[i - 1].at >= at)
+		i--;
+	*fresh = i == c->count || c->at[i].at != at;
+	if (!*fresh)
 		return &c->at[i];
-	if (i == c->count && i > c->begin && at > kept) {
-		crowds_expire(o, c, at - kept);
+	if (i == c->count && i > 0 && at > kept) {
+		crowds_expire(c, at - kept);
 		i = c->count;
 	}
 	if (!grow_to(&c->at, &c->cap, c->count + 1, sizeof(*c->at)))
 		return NULL;
-	o->bytes += (c->cap - cap) * sizeof(*c->at);
 	memmove(&c->at[i + 1], &c->at[i], (c->count - i) * sizeof(*c->at));
 	c->at[i] = (struct crowd){ .at = at };
 	c->count++;
 	return &c->at[i];
+}
+
+/* The set of a bucket, in front of the others; NULL: it is gone, and so is
+ * `crowd` full. */
+static struct set *
+crowds_set(struct crowds *c, uint32_t at, bool fresh)
+{
+	struct set set;
+	uint32_t i = 0;
+
+	while (i < SETS && (c->sets[i].at != at || c->sets[i].words == 0))
+		i++;
+	if (i == SETS && !fresh)
+		return NULL;
+	if (i == 0)
+		return &c->sets[0];
+	i = i == SETS ? SETS - 1 : i;
+	set = c->sets[i];
+	if (set.at != at && set.words > 0)
+		memset(set.bits, 0, set.words * sizeof(*set.bits));
+	set.at = at;
+	memmove(&c->sets[1], &c->sets[0], i * sizeof(set));
+	c->sets[0] = set;
+	return &c->sets[0];
 }
 
 static uint32_t
@@ -201,51 +223,47 @@ observing_number(struct observing *o, uint32_t key)
 	return o->key_free;
 }
 
-/* Exactly as large as all that have a number need: there are thousands of these. */
+/* Exactly as large as all that have a number need: there are hundreds of these.
+ */
 static bool
-crowd_room(struct observing *o, struct crowd *c, uint32_t word)
+set_room(const struct observing *o, struct set *set, uint32_t word)
 {
 	uint32_t words = (o->key_count + 63) / 64;
 	uint64_t *bits;
 
-	if (word < c->words)
+	if (word < set->words)
 		return true;
-	bits = realloc(c->bits, words * sizeof(*bits));
+	bits = realloc(set->bits, words * sizeof(*bits));
 	if (bits == NULL)
 		return false;
-	memset(bits + c->words, 0, (words - c->words) * sizeof(*bits));
-	o->bytes += (words - c->words) * sizeof(*bits);
-	c->bits = bits;
-	c->words = words;
+	memset(bits + set->words, 0, (words - set->words) * sizeof(*bits));
+	set->bits = bits;
+	set->words = words;
 	return true;
 }
 
+struct bucket { /* of each level the one that an observation is in */
+	struct crowd *crowd;
+	struct set *set;
+};
+
 /* What a short bucket knows the long ones around it know, too. */
 static void
-crowds_add(struct observing *o, struct crowd *crowds[LEVELS], uint32_t key)
+buckets_add(struct observing *o, struct bucket buckets[LEVELS], uint32_t key)
 {
 	uint32_t number = observing_number(o, key), word = number / 64;
 	uint64_t bit = UINT64_C(1) << number % 64;
 
 	for (uint32_t l = 0; number < KEYS_MAX && l < LEVELS; l++) {
-		struct crowd *c = crowds[l];
+		struct set *set = buckets[l].set;
 
-		if (c == NULL || !crowd_room(o, c, word))
+		if (set == NULL || !set_room(o, set, word))
 			continue;
-		if (c->bits[word] & bit)
+		if (set->bits[word] & bit)
 			return;
-		c->bits[word] |= bit;
+		set->bits[word] |= bit;
+		buckets[l].crowd->count++;
 	}
-}
-
-static uint32_t
-crowd_count(const struct crowd *c)
-{
-	uint32_t count = 0;
-
-	for (uint32_t i = 0; i < c->words; i++)
-		count += (uint32_t)__builtin_popcountll(c->bits[i]);
-	return count;
 }
 
 static void
@@ -257,7 +275,8 @@ observing_on_packet(void *self, struct an_packet *p, const struct an_news *news)
 	if (!grow_to(&o->ends, &o->end_cap, p->slot + 1, sizeof(*o->ends)))
 		return;
 	o->ends[p->slot] = 0;
-	/* Requests, responses, texts and returned paths say for whom and from whom; 7 only for whom. */
+	/* Requests, responses, texts and returned paths say for whom and from whom; 7
+   * only for whom. */
 	if (near_read(&near, news->raw, news->raw_len) && near.len >= 2 &&
 	    (near.type <= 2 || near.type == 7 || near.type == 8))
 		o->ends[p->slot] = (uint16_t)(near.payload[0] << 8 | near.payload[1]);
@@ -268,20 +287,26 @@ observing_crowd(struct observing *o, struct place *place, const struct an_packet
 		const struct hops_obs *obs)
 {
 	uint32_t hour = (uint32_t)(obs->at / HOUR_S);
-	struct crowd *crowds[LEVELS];
+	struct bucket buckets[LEVELS] = { 0 };
 
-	for (uint32_t l = 0; l < LEVELS; l++)
-		crowds[l] = crowds_put(o, &place->crowds[l], hour / level_hours[l],
-				       level_kept[l] / level_hours[l]);
+	for (uint32_t l = 0; l < LEVELS; l++) {
+		struct crowds *c = &place->crowds[l];
+		uint32_t at = hour / level_hours[l];
+		bool fresh;
+
+		buckets[l].crowd = crowds_put(c, at, level_kept[l] / level_hours[l], &fresh);
+		if (buckets[l].crowd != NULL)
+			buckets[l].set = crowds_set(c, at, fresh || buckets[l].crowd->count == 0);
+	}
 	for (uint32_t i = 0; i < obs->count; i++)
-		crowds_add(o, crowds, obs->hops[i]);
+		buckets_add(o, buckets, obs->hops[i]);
 	if (p->from != HOPS_NONE)
-		crowds_add(o, crowds, NODE | p->from);
+		buckets_add(o, buckets, NODE | p->from);
 	if (p->slot >= o->end_cap || (p->type > 2 && p->type != 7 && p->type != 8))
 		return;
-	crowds_add(o, crowds, ENDS_DEST | o->ends[p->slot] >> 8);
+	buckets_add(o, buckets, ENDS_DEST | o->ends[p->slot] >> 8);
 	if (p->type != 7)
-		crowds_add(o, crowds, ENDS_DEST | (o->ends[p->slot] & 0xffu));
+		buckets_add(o, buckets, ENDS_DEST | (o->ends[p->slot] & 0xffu));
 }
 
 /* 18 packets a second for an hour are as many as it can hold. */
@@ -305,7 +330,7 @@ observing_on_obs(void *self, const struct an_packet *p, const struct hops_obs *o
 	if (heard->observer == AN_NO_OBSERVER)
 		return;
 	if (!grow_to(&o->places, &o->cap, heard->observer + 1u, sizeof(*o->places)) ||
-	    (hour = place_hour(o, &o->places[heard->observer], (uint32_t)(obs->at / HOUR_S))) ==
+	    (hour = hours_get(&o->places[heard->observer].hours, (uint32_t)(obs->at / HOUR_S))) ==
 		NULL) {
 		o->lost++;
 		return;
@@ -318,7 +343,8 @@ observing_on_obs(void *self, const struct an_packet *p, const struct hops_obs *o
 	observing_crowd(o, place, p, obs);
 }
 
-/* -------------------------------------------------------------- forgetting -- */
+/* -------------------------------------------------------------- forgetting --
+ */
 
 /* Numbers that are in no bucket any more can be given to others. */
 static void
@@ -326,12 +352,12 @@ observing_free_numbers(struct observing *o)
 {
 	uint64_t used[KEYS_MAX / 64] = { 0 };
 
-	for (uint32_t i = 0; i < o->cap * LEVELS; i++) {
-		const struct crowds *c = &o->places[i / LEVELS].crowds[i % LEVELS];
+	for (uint32_t i = 0; i < o->cap * LEVELS * SETS; i++) {
+		const struct set *set =
+		    &o->places[i / SETS / LEVELS].crowds[i / SETS % LEVELS].sets[i % SETS];
 
-		for (uint32_t k = c->begin; k < c->count; k++)
-			for (uint32_t n = 0; n < c->at[k].words && n < KEYS_MAX / 64; n++)
-				used[n] |= c->at[k].bits[n];
+		for (uint32_t n = 0; n < set->words && n < KEYS_MAX / 64; n++)
+			used[n] |= set->bits[n];
 	}
 	memset(o->slots, 0, sizeof(o->slots));
 	for (uint32_t n = 0; n < o->key_count; n++) {
@@ -355,25 +381,21 @@ observing_on_tick(void *self, int64_t now)
 	for (uint32_t i = 0; i < o->cap; i++) {
 		struct place *p = &o->places[i];
 
-		while (p->begin < p->count && p->hours[p->begin].at + keep < hour)
-			p->begin++;
-		if (p->begin * 2 > p->count) {
-			p->count -= p->begin;
-			memmove(p->hours, p->hours + p->begin, p->count * sizeof(*p->hours));
-			p->begin = 0;
-		}
+		if (hour > keep)
+			hours_expire(&p->hours, hour - keep);
 		for (uint32_t l = 0; l < LEVELS; l++) {
 			uint32_t kept = level_kept[l] < keep ? level_kept[l] : keep;
 
 			if (hour > kept)
-				crowds_expire(o, &p->crowds[l], (hour - kept) / level_hours[l]);
+				crowds_expire(&p->crowds[l], (hour - kept) / level_hours[l]);
 		}
 	}
 	if (o->key_count > KEYS_MAX / 2)
 		observing_free_numbers(o);
 }
 
-/* ---------------------------------------------------------------- answers -- */
+/* ---------------------------------------------------------------- answers --
+ */
 
 static void
 observing_label(char *out, size_t cap, uint32_t level, int64_t at)
@@ -406,32 +428,30 @@ observing_write_point(struct json *out, uint32_t level, uint32_t bucket, uint64_
 }
 
 static void
-observing_write_counts(const struct place *p, uint32_t level, uint32_t since, struct json *out)
+observing_write_counts(const struct hour *hours, uint32_t hour_count, uint32_t level,
+		       struct json *out)
 {
-	uint64_t types[16] = { 0 }, signals[BINS] = { 0 };
-	uint32_t begin = p->begin;
+	uint64_t types[HOURS_TYPES] = { 0 }, signals[BINS] = { 0 };
 
-	while (begin < p->count && p->hours[begin].at < since)
-		begin++;
 	js_karray(out, "timeline");
-	for (uint32_t i = begin, n; i < p->count; i += n) {
-		uint32_t bucket = p->hours[i].at / level_hours[level];
+	for (uint32_t i = 0, n; i < hour_count; i += n) {
+		uint32_t bucket = hours[i].at / level_hours[level];
 		uint64_t count = 0;
 
-		for (n = 0; i + n < p->count && p->hours[i + n].at / level_hours[level] == bucket;
+		for (n = 0; i + n < hour_count && hours[i + n].at / level_hours[level] == bucket;
 		     n++)
-			count += p->hours[i + n].count;
+			count += hours[i + n].count;
 		observing_write_point(out, level, bucket, count);
 	}
 	js_array_end(out);
-	for (uint32_t i = begin; i < p->count; i++) {
-		for (uint32_t k = 0; k < 16; k++)
-			types[k] += p->hours[i].types[k];
+	for (uint32_t i = 0; i < hour_count; i++) {
+		for (uint32_t k = 0; k < HOURS_TYPES; k++)
+			types[k] += hours[i].types[k];
 		for (uint32_t k = 0; k < BINS; k++)
-			signals[k] += p->hours[i].signals[k];
+			signals[k] += hours[i].signals[k];
 	}
 	js_kobject(out, "packetTypes");
-	for (uint32_t k = 0; k < 16; k++) {
+	for (uint32_t k = 0; k < HOURS_TYPES; k++) {
 		char name[4];
 
 		(void)snprintf(name, sizeof(name), "%u", (unsigned)k);
@@ -462,7 +482,8 @@ observing_answer(void *self, const struct an_query *q, struct json *out)
 	const struct observing *o = self;
 	const struct place *p = &nothing;
 	int64_t days = query_int(q, "days", 7);
-	uint32_t level, since;
+	uint32_t level, since, hour_count = 0;
+	struct hour *hours;
 	char id[HOPS_ID_MAX + 1];
 
 	if (query_text(q, "key", id, sizeof(id))) {
@@ -473,14 +494,18 @@ observing_answer(void *self, const struct an_query *q, struct json *out)
 	days = days < 1 ? 1 : days > 365 ? 365 : days;
 	level = days <= 1 ? 0 : days <= 7 ? 1 : 2;
 	since = (uint32_t)((q->now - days * 24 * HOUR_S) / HOUR_S);
+	hours = hours_list(&p->hours, since, &hour_count);
+	if (hours == NULL)
+		return render_error(out, 503, "out of memory");
 	js_object(out);
-	observing_write_counts(p, level, since, out);
+	observing_write_counts(hours, hour_count, level, out);
+	free(hours);
 	js_karray(out, "nodesTimeline");
-	for (uint32_t i = p->crowds[level].begin; i < p->crowds[level].count; i++) {
+	for (uint32_t i = 0; i < p->crowds[level].count; i++) {
 		const struct crowd *c = &p->crowds[level].at[i];
 
 		if (c->at >= since / level_hours[level])
-			observing_write_point(out, level, c->at, crowd_count(c));
+			observing_write_point(out, level, c->at, c->count);
 	}
 	js_array_end(out);
 	js_object_end(out);

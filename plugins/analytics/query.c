@@ -121,8 +121,10 @@ query_region(struct an_query *q, const struct frame *f)
 	char list[1024], code[16];
 	const char *at = list;
 
-	if (!query_text(q, "region", list, sizeof(list)))
+	if (mk_find(q->args, "region") == NULL)
 		return MK_OK;
+	if (!query_text(q, "region", list, sizeof(list)))
+		memcpy(list, "?", 2); /* what cannot be read is a region that nobody is in */
 	while (region_next(&at, code)) {
 		if (q->in_region == NULL)
 			q->in_region = calloc(f->observer_count + 1u, 1);

@@ -58,13 +58,13 @@ relay_add_scope(const struct frame *f, struct relay_activity *out, uint16_t scop
 }
 
 static void
-relay_add_trail(const struct frame *f, const struct trail *trail, int64_t now,
+relay_add_trail(const struct trails *t, const struct trail *trail, int64_t now,
 		struct relay_activity *out)
 {
 	int64_t last = 0;
 
 	for (uint32_t i = trail->end; i > trail->begin; i--) {
-		const struct an_packet *p = trail->at[i - 1];
+		const struct an_packet *p = trail_packet(t, trail, i - 1);
 
 		if (last > 0 && p->first <= now - 24 * HOUR_S)
 			break;
@@ -77,8 +77,8 @@ relay_add_trail(const struct frame *f, const struct trail *trail, int64_t now,
 	}
 	out->last = last > out->last ? last : out->last;
 	out->relayed += trail->relayed;
-	for (uint32_t i = 0; i < trail->scope_count; i++)
-		relay_add_scope(f, out, trail->scopes[i].scope);
+	for (uint32_t i = 0; trail->scopes != NULL && i < trail->scopes->count; i++)
+		relay_add_scope(t->frame, out, trail->scopes->at[i].scope);
 }
 
 void
@@ -91,11 +91,12 @@ relay_activity(const struct trails *t, uint32_t id, int64_t now, struct relay_ac
 		const struct trail *trail = &t->at[t->order[first + i]];
 
 		if (trail->token != 0) {
-			relay_add_trail(t->frame, trail, now, out);
+			relay_add_trail(t, trail, now, out);
 			continue;
 		}
-		for (uint32_t k = trail_lower(trail, now - 168 * HOUR_S); k < trail->end; k++)
-			out->flood_adverts_7d += trail->at[k]->route == HOPS_ROUTE_FLOOD;
+		for (uint32_t k = trail_lower(t, trail, now - 168 * HOUR_S); k < trail->end; k++)
+			out->flood_adverts_7d +=
+			    trail_packet(t, trail, k)->route == HOPS_ROUTE_FLOOD;
 	}
 }
 

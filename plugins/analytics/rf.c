@@ -356,10 +356,8 @@ rf_create(struct frame *f, void **self)
 {
 	struct rf *rf = calloc(1, sizeof(*rf));
 
-	if (rf == NULL || frame_view(f, &rf_class, NULL) == NULL) {
-		free(rf);
+	if (rf == NULL)
 		return MK_ENOMEM;
-	}
 	rf->frame = f;
 	*self = rf;
 	return MK_OK;

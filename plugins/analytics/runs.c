@@ -42,7 +42,7 @@ runs_grow(struct runs *r)
 
 	if (r->count < r->cap)
 		return true;
-	cap = r->cap == 0 ? 256 : r->cap + r->cap / 2;
+	cap = r->cap == 0 ? 256 : r->cap + r->cap / 8;
 	if (cap > UINT32_MAX / 2)
 		return false;
 	nodes = realloc(r->nodes, cap * sizeof(*nodes));
@@ -68,7 +68,7 @@ runs_compact(struct runs *r)
 	for (uint32_t i = 1; i < r->count; i++) {
 		struct runs_node node = r->nodes[i];
 
-		if (node.count == 0 && node.parent != 0)
+		if (node.value == 0 && node.parent != 0)
 			continue;
 		if (node.parent != 0) {
 			node.parent = moved[node.parent];
@@ -81,7 +81,7 @@ runs_compact(struct runs *r)
 	r->count = n;
 	r->idle = 0;
 	for (uint32_t i = 1; i < n; i++)
-		r->idle += r->nodes[i].count == 0;
+		r->idle += r->nodes[i].value == 0;
 	return runs_index(r, r->size);
 }
 
@@ -97,7 +97,7 @@ runs_child(struct runs *r, uint32_t parent, uint32_t token, bool make)
 		return 0;
 	slot = runs_probe(r, parent, token);
 	if (r->slots[slot] == 0 && make) {
-		r->nodes[r->count] = (struct runs_node){ parent, token, 0, 0 };
+		r->nodes[r->count] = (struct runs_node){ parent, token, 0 };
 		r->idle++;
 		r->slots[slot] = r->count++;
 	}
@@ -105,7 +105,7 @@ runs_child(struct runs *r, uint32_t parent, uint32_t token, bool make)
 }
 
 static const struct an_packet *
-runs_rest(const struct frame *f, uint32_t rest)
+runs_packet(const struct frame *f, uint32_t rest)
 {
 	uint32_t slot = (rest >> 6) - 1;
 
@@ -126,8 +126,7 @@ runs_begin(struct runs *r, uint32_t node, const struct an_packet *p, uint32_t st
 	uint32_t left = runs_end(p, start) - at - 1;
 
 	r->idle--;
-	r->nodes[node].count = 1;
-	r->nodes[node].rest = left > 0 ? (p->slot + 1) << 6 | start : 0;
+	r->nodes[node].value = RUNS_ALONE | (left > 0 ? (p->slot + 1) << 6 | start : 0);
 	r->single += left;
 }
 
@@ -135,15 +134,15 @@ runs_begin(struct runs *r, uint32_t node, const struct an_packet *p, uint32_t st
 static bool
 runs_part(struct runs *r, const struct frame *f, uint32_t node, uint32_t length)
 {
-	uint32_t rest = r->nodes[node].rest, start = rest & 63, single, child;
-	const struct an_packet *p = runs_rest(f, rest);
+	uint32_t rest = runs_rest(&r->nodes[node]), start = rest & 63, single, child;
+	const struct an_packet *p = runs_packet(f, rest);
 
 	single = runs_child(r, 0, p->hops[start + length], true);
 	child = single == 0 ? 0 : runs_child(r, node, single, true);
 	if (child == 0)
 		return false;
 	r->single -= runs_end(p, start) - start - length;
-	r->nodes[node].rest = 0;
+	r->nodes[node].value = RUNS_ALONE;
 	runs_begin(r, child, p, start, start + length);
 	return true;
 }
@@ -158,13 +157,13 @@ runs_put(struct runs *r, const struct frame *f, const struct an_packet *p, uint3
 		node = k == start ? singles[k] : runs_child(r, node, singles[k], true);
 		if (node == 0)
 			return false;
-		if (r->nodes[node].count == 0) {
+		if (r->nodes[node].value == 0) {
 			runs_begin(r, node, p, start, k);
 			return true;
 		}
-		if (r->nodes[node].rest != 0 && !runs_part(r, f, node, k - start + 1))
+		if (runs_rest(&r->nodes[node]) != 0 && !runs_part(r, f, node, k - start + 1))
 			return false;
-		r->nodes[node].count++;
+		r->nodes[node].value = runs_count(&r->nodes[node]) + 1;
 	}
 	return true;
 }
@@ -173,15 +172,18 @@ static void
 runs_take(struct runs *r, const struct an_packet *p, uint32_t start, const uint32_t *singles)
 {
 	uint32_t node = 0, end = runs_end(p, start), mine = (p->slot + 1) << 6 | start;
+	uint32_t rest, count;
 
 	for (uint32_t k = start; k < end; k++) {
 		node = k == start ? singles[k] : runs_child(r, node, singles[k], false);
-		if (node == 0 || r->nodes[node].count <= 0)
+		if (node == 0 || r->nodes[node].value == 0)
 			return;
-		r->idle += --r->nodes[node].count == 0;
-		if (r->nodes[node].rest != mine)
+		rest = runs_rest(&r->nodes[node]);
+		count = runs_count(&r->nodes[node]) - 1;
+		r->nodes[node].value = count == 1 ? RUNS_ALONE : count;
+		r->idle += count == 0;
+		if (rest != mine)
 			continue;
-		r->nodes[node].rest = 0;
 		r->single -= end - k - 1;
 		return;
 	}
@@ -211,16 +213,16 @@ runs_add(struct runs *r, const struct frame *f, const struct an_packet *p, int s
 uint32_t
 runs_more(const struct runs *r, const struct frame *f, uint32_t node, uint32_t length)
 {
-	uint32_t rest = r->nodes[node].rest;
+	uint32_t rest = runs_rest(&r->nodes[node]);
 
-	return rest == 0 ? 0 : runs_end(runs_rest(f, rest), rest & 63) - (rest & 63) - length;
+	return rest == 0 ? 0 : runs_end(runs_packet(f, rest), rest & 63) - (rest & 63) - length;
 }
 
 uint32_t
 runs_hops(const struct runs *r, const struct frame *f, uint32_t node, uint32_t more,
 	  uint32_t hops[RUNS_LONGEST])
 {
-	uint32_t n = 0, count, rest = r->nodes[node].rest;
+	uint32_t n = 0, count, rest = runs_rest(&r->nodes[node]);
 
 	for (uint32_t i = node; i != 0; i = r->nodes[i].parent)
 		n++;
@@ -231,7 +233,7 @@ runs_hops(const struct runs *r, const struct frame *f, uint32_t node, uint32_t m
 		hops[--n] = at->parent == 0 ? at->token : r->nodes[at->token].token;
 	}
 	for (uint32_t i = 0; i < more; i++, count++)
-		hops[count] = runs_rest(f, rest)->hops[(rest & 63) + count];
+		hops[count] = runs_packet(f, rest)->hops[(rest & 63) + count];
 	return count;
 }
 

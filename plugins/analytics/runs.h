@@ -13,14 +13,26 @@
 
 struct runs_node {
 	uint32_t parent; /* place; 0 is the root */
-	uint32_t
-	    token; /* of its last hop: the place of the run of that hop alone; of such a run the
-			  * token itself */
-	int32_t count;
-	uint32_t
-	    rest; /* 0, or who goes on from here alone: slot of the packet + 1, and where the run
-			* begins in its path, in the lowest 6 bits */
+	/* Of its last hop: the place of the run of that hop alone; of such a run the token itself. */
+	uint32_t token;
+	/* How many packets took it; or RUNS_ALONE, one did, with who goes on from here alone: slot of
+	 * the packet + 1, and where the run begins in its path, in the lowest 6 bits. 0: nobody. */
+	uint32_t value;
 };
+
+#define RUNS_ALONE 0x80000000u
+
+static inline uint32_t
+runs_count(const struct runs_node *n)
+{
+	return n->value & RUNS_ALONE ? 1 : n->value;
+}
+
+static inline uint32_t
+runs_rest(const struct runs_node *n)
+{
+	return n->value & RUNS_ALONE ? n->value & ~RUNS_ALONE : 0;
+}
 
 struct runs {                    /* a zeroed one is empty */
 	struct runs_node *nodes; /* parents before their children; the root is first */

@@ -9,6 +9,7 @@
 
 #define CLAIM_MIN 1577836800 /* 2020; who says less or more than 2100 has not been set */
 #define CLAIM_MAX 4102444800
+#define FEW 64u           /* samples that are sorted by insertion */
 #define ADVERTS_MAX 1000u /* of one node; the oldest go first */
 
 static mk_result
@@ -43,6 +44,7 @@ skew_destroy(void *self)
 	free(s->observers);
 	free(s->points);
 	free(s->values);
+	free(s->afters);
 	free(s);
 }
 
@@ -53,7 +55,7 @@ skew_bytes(const void *self)
 
 	return sizeof(*s) + s->bytes + s->people_cap * sizeof(*s->people) +
 	       s->observer_cap * sizeof(*s->observers) + s->point_cap * sizeof(*s->points) +
-	       s->value_cap * sizeof(*s->values);
+	       s->value_cap * sizeof(*s->values) + s->after_cap * sizeof(*s->afters);
 }
 
 struct skew *
@@ -68,10 +70,9 @@ skew_of(const struct frame *f)
 /* ---------------------------------------------------------- calibration -- */
 
 static void
-calibration_add(struct skew *s, uint16_t observer, double deviation, int sign)
+calibration_add(struct skew *s, uint16_t observer, int32_t halves, int sign)
 {
 	struct calibration *c;
-	int32_t halves = (int32_t)lround(deviation * 2);
 	uint32_t low = 0, high, cap;
 
 	if (!grow_to(&s->observers, &s->observer_cap, observer + 1u, sizeof(*s->observers)))
@@ -129,7 +130,8 @@ skew_deviate(struct skew *s, const struct advert *a, int sign)
 	if (a->count < 2)
 		return;
 	for (uint32_t i = 0; i < a->count; i++)
-		calibration_add(s, a->samples[i].observer, a->samples[i].after_s - a->middle, sign);
+		calibration_add(s, a->samples[i].observer,
+				sample_after(&a->samples[i]) * 2 - a->halves, sign);
 }
 
 /* New offsets take effect for everybody at once, so they are looked at only now and then. */
@@ -157,7 +159,7 @@ skew_find(const struct skew *s, const struct an_packet *p)
 {
 	struct advert *a = p->from < s->people_cap ? s->people[p->from].newest : NULL;
 
-	while (a != NULL && a->tx != p->tx)
+	while (a != NULL && a->slot != p->slot)
 		a = a->older;
 	return a;
 }
@@ -172,11 +174,11 @@ skew_drop(struct skew *s, struct advert *a)
 }
 
 static void
-skew_forget(struct skew *s, uint32_t id, uint64_t tx)
+skew_forget(struct skew *s, uint32_t id, uint32_t slot)
 {
 	struct advert **at = &s->people[id].newest;
 
-	while (*at != NULL && (*at)->tx != tx)
+	while (*at != NULL && (*at)->slot != slot)
 		at = &(*at)->older;
 	if (*at != NULL) {
 		struct advert *a = *at;
@@ -226,42 +228,53 @@ skew_on_packet(void *self, struct an_packet *p, const struct an_news *news)
 		s->lost++;
 		return;
 	}
-	a->tx = p->tx;
-	memcpy(a->hash, p->hash, sizeof(a->hash));
-	a->claim = json_integer_value(claim);
+	a->slot = p->slot;
+	a->claim = (uint32_t)json_integer_value(claim);
 	a->older = s->people[p->from].newest;
 	s->people[p->from].newest = a;
 	s->bytes += sizeof(*a);
 	skew_limit(s, p->from);
 }
 
-static double
+static int
+skew_compare_after(const void *x, const void *y)
+{
+	int32_t a = *(const int32_t *)x, b = *(const int32_t *)y;
+
+	return (a > b) - (a < b);
+}
+
+/* Twice the median. A few copies come in nearly in the order of time, so that is one pass. */
+static int32_t
 skew_middle(struct skew *s, const struct advert *a)
 {
-	if (!grow_to(&s->values, &s->value_cap, a->count, sizeof(*s->values)))
-		return a->middle;
-	for (uint32_t i = 0; i < a->count; i++)
-		s->values[i] = a->samples[i].after_s;
-	return clock_median(s->values, a->count);
+	uint32_t n = a->count;
+
+	if (!grow_to(&s->afters, &s->after_cap, n, sizeof(*s->afters)))
+		return a->halves;
+	for (uint32_t i = 0; i < n; i++) {
+		int32_t after = sample_after(&a->samples[i]);
+		uint32_t k = i;
+
+		for (; k > 0 && n <= FEW && s->afters[k - 1] > after; k--)
+			s->afters[k] = s->afters[k - 1];
+		s->afters[k] = after;
+	}
+	if (n > FEW)
+		qsort(s->afters, n, sizeof(*s->afters), skew_compare_after);
+	return s->afters[(n - 1) / 2] + s->afters[n / 2];
 }
 
 static bool
 skew_grow(struct skew *s, struct advert *a)
 {
-	uint16_t cap = (uint16_t)(a->cap == 0 ? 4 : a->cap + a->cap / 2);
-	struct sample *samples;
+	uint32_t cap = a->cap;
+	bool ok = a->count < UINT16_MAX / 2 &&
+		  grow_to(&a->samples, &cap, a->count + 1u, sizeof(*a->samples));
 
-	if (a->count < a->cap)
-		return true;
-	if (a->count == UINT16_MAX / 2)
-		return false;
-	samples = realloc(a->samples, cap * sizeof(*samples));
-	if (samples == NULL)
-		return false;
-	s->bytes += (size_t)(cap - a->cap) * sizeof(*samples);
-	a->samples = samples;
-	a->cap = cap;
-	return true;
+	s->bytes += (cap - a->cap) * sizeof(*a->samples);
+	a->cap = (uint16_t)cap;
+	return ok;
 }
 
 static void
@@ -271,7 +284,7 @@ skew_on_obs(void *self, const struct an_packet *p, const struct hops_obs *o)
 	struct advert *a =
 	    p->type == HOPS_TYPE_ADVERT && p->heard_count > 0 ? skew_find(s, p) : NULL;
 	uint16_t observer = a != NULL ? p->heard[p->heard_count - 1].observer : AN_NO_OBSERVER;
-	double middle;
+	int32_t middle, after;
 
 	if (a == NULL || observer == AN_NO_OBSERVER || o->at < CLAIM_MIN || o->at > CLAIM_MAX)
 		return;
@@ -280,23 +293,25 @@ skew_on_obs(void *self, const struct an_packet *p, const struct hops_obs *o)
 		return;
 	}
 	if (a->count == 0) {
-		a->first = a->latest = o->at;
+		a->first = a->latest = (uint32_t)o->at;
 		s->people[p->from].count++;
 	}
 	/* Within these bounds a difference fits. */
 	if (llabs(o->at - a->first) > INT32_MAX / 4)
 		return;
-	a->latest = o->at > a->latest ? o->at : a->latest;
-	a->samples[a->count++] = (struct sample){ (int32_t)(o->at - a->first), observer };
+	after = (int32_t)(o->at - a->first);
+	a->latest = o->at > a->latest ? (uint32_t)o->at : a->latest;
+	a->samples[a->count++] = (struct sample){ observer, (uint16_t)(after & 65535),
+						  (int16_t)((after - (after & 65535)) / 65536) };
 	middle = skew_middle(s, a);
 	a->count--;
-	if (a->count >= 2 && middle >= a->middle && middle <= a->middle) {
+	if (a->count >= 2 && middle == a->halves) {
 		a->count++;
-		calibration_add(s, observer, (double)(o->at - a->first) - middle, 1);
+		calibration_add(s, observer, after * 2 - middle, 1);
 	} else {
 		skew_deviate(s, a, -1);
 		a->count++;
-		a->middle = middle;
+		a->halves = middle;
 		skew_deviate(s, a, 1);
 	}
 	s->people[p->from].stale = true;
@@ -308,7 +323,7 @@ skew_on_gone(void *self, const struct an_packet *p)
 	struct skew *s = self;
 
 	if (p->type == HOPS_TYPE_ADVERT && p->from < s->people_cap)
-		skew_forget(s, p->from, p->tx);
+		skew_forget(s, p->from, p->slot);
 }
 
 static void
@@ -330,7 +345,7 @@ skew_calibration(const struct skew *s, uint16_t observer)
 double
 skew_raw(const struct advert *a, const struct sample *sample)
 {
-	return (double)(a->claim - a->first - sample->after_s);
+	return (double)((int64_t)a->claim - a->first - sample_after(sample));
 }
 
 double

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "render.h"
+#include "table.h"
 
 #define EVIDENCE_MAX 10u
 
@@ -31,6 +32,15 @@ skew_newest(const struct person *person, const struct advert **out, uint32_t max
 }
 
 static void
+skew_write_hash(const struct skew *s, const struct advert *a, struct json *out)
+{
+	const struct an_packet *p = table_at(s->frame, a->slot);
+
+	js_key(out, "hash");
+	js_hex(out, p->hash, sizeof(p->hash), false);
+}
+
+static void
 skew_write_bad(struct skew *s, const struct person *person, struct json *out)
 {
 	const struct advert *recent[CLOCK_RECENT];
@@ -48,8 +58,7 @@ skew_write_bad(struct skew *s, const struct person *person, struct json *out)
 			js_karray(out, "recentBadSamples");
 		any = true;
 		js_object(out);
-		js_key(out, "hash");
-		js_hex(out, a->hash, sizeof(a->hash), false);
+		skew_write_hash(s, a, out);
 		js_kint(out, "advertTS", a->claim);
 		js_knum(out, "skewSec", render_round(skew, 1));
 		js_object_end(out);
@@ -87,8 +96,7 @@ skew_write_evidence(struct skew *s, const struct person *person, struct json *ou
 		double skew = skew_of_advert(s, recent[i]);
 
 		js_object(out);
-		js_key(out, "hash");
-		js_hex(out, recent[i]->hash, sizeof(recent[i]->hash), false);
+		skew_write_hash(s, recent[i], out);
 		js_karray(out, "observers");
 		for (uint32_t k = 0; k < recent[i]->count; k++)
 			skew_write_sample(s, recent[i], &recent[i]->samples[k], out);

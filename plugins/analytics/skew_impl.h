@@ -7,22 +7,27 @@
 
 #include "skew.h"
 
-struct sample {
-	int32_t after_s; /* since `first` of the advert */
+struct sample { /* six bytes: there are hundreds of thousands of them */
 	uint16_t observer;
+	uint16_t after_low; /* seconds since `first` of the advert: the lowest bits, and the rest */
+	int16_t after_high;
 };
 
 struct advert {
 	struct advert *older; /* of the same node */
-	uint64_t tx;
-	uint8_t hash[8];
-	int64_t claim; /* what it says */
-	int64_t first; /* the first sample */
-	int64_t latest;
 	struct sample *samples;
+	uint32_t slot;          /* of the packet */
+	uint32_t claim;         /* what it says */
+	uint32_t first, latest; /* samples */
+	int32_t halves;         /* median of the samples' seconds, times two */
 	uint16_t count, cap;
-	double middle; /* median of the samples' after_s */
 };
+
+static inline int32_t
+sample_after(const struct sample *s)
+{
+	return s->after_high * 65536 + s->after_low;
+}
 
 struct person {
 	struct advert *newest;
@@ -55,7 +60,8 @@ struct skew {
 	uint32_t observer_cap;
 	struct clock_point *points; /* for judging */
 	double *values;
-	uint32_t point_cap, value_cap;
+	int32_t *afters;
+	uint32_t point_cap, value_cap, after_cap;
 	size_t bytes;
 	uint64_t lost; /* to a lack of memory */
 };

@@ -198,7 +198,7 @@ search_names(struct search *s)
 		if (n->parent == 0) {
 			s->who[i] = search_who(s, n->token, &shown);
 			s->length[i] = shown;
-		} else if (n->count > 0 && s->length[n->parent] != 0 && s->length[n->token] != 0) {
+		} else if (n->value > 0 && s->length[n->parent] != 0 && s->length[n->token] != 0) {
 			s->who[i] = search_join(s->who[n->parent], s->who[n->token]);
 			s->length[i] = (uint8_t)(s->length[n->parent] + 1);
 		}
@@ -209,7 +209,7 @@ static bool
 search_wants(const struct search *s, uint32_t node)
 {
 	return s->length[node] >= s->least && s->length[node] <= s->longest &&
-	       s->runs->nodes[node].count > (s->single ? 0 : 1);
+	       runs_count(&s->runs->nodes[node]) > (s->single ? 0u : 1u);
 }
 
 /* What follows behind a run that was taken once. */
@@ -258,9 +258,9 @@ search_init(struct search *s)
 		const struct runs_node *n = &s->runs->nodes[i];
 
 		if (search_wants(s, i))
-			search_put(s, &(struct found){ s->who[i], n->count, i, (uint32_t)n->count,
+			search_put(s, &(struct found){ s->who[i], runs_count(n), i, runs_count(n),
 						       0 });
-		if (s->single && n->rest != 0 && s->length[i] != 0)
+		if (s->single && runs_rest(n) != 0 && s->length[i] != 0)
 			search_rest(s, i);
 	}
 	return true;
@@ -451,10 +451,8 @@ subpaths_create(struct frame *f, void **self)
 {
 	struct subpaths *s = calloc(1, sizeof(*s));
 
-	if (s == NULL || frame_view(f, &subpaths_class, NULL) == NULL) {
-		free(s);
+	if (s == NULL)
 		return MK_ENOMEM;
-	}
 	s->frame = f;
 	*self = s;
 	return MK_OK;

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "grow.h"
+#include "packed.h"
 #include "view.h"
 
 #define SHIFTS_MAX 4096u /* places that a late packet is moved; beyond, all are sorted anew */
@@ -198,6 +200,88 @@ table_lower(const struct frame *f, int64_t at)
 	return low;
 }
 
+/* --------------------------------------------------------------- packing -- */
+
+/* Four at a time: most packets have few copies. */
+static size_t
+table_heard_bytes(uint32_t count)
+{
+	return (count / 4 + 1) * 4 * sizeof(struct an_heard);
+}
+
+const struct an_packet *
+table_whole(struct frame *f, const struct an_packet *p)
+{
+	if (!p->packed)
+		return p;
+	if (!grow_to(&f->whole_heard, &f->whole_cap, p->heard_count, sizeof(*f->whole_heard)))
+		return NULL;
+	f->whole = *p;
+	f->whole.hops = f->whole_hops;
+	f->whole.heard = f->whole_heard;
+	f->whole.packed = false;
+	packed_read(p, f->whole_hops, f->whole_heard);
+	return &f->whole;
+}
+
+static void
+table_pack(struct frame *f, struct an_packet *p)
+{
+	uint8_t *block;
+	size_t len;
+
+	if (p->packed || p->heard_count == 0)
+		return;
+	len = packed_length(p);
+	block = malloc(len);
+	if (block == NULL)
+		return;
+	packed_write(p, block);
+	free(p->hops);
+	free(p->heard);
+	p->hops = (uint32_t *)(void *)block;
+	p->heard = NULL;
+	p->packed = true;
+	f->packed_bytes += grow_room(len);
+}
+
+/* The oldest one that is plain is packed if there are too many. */
+static void
+table_is_plain(struct frame *f, uint32_t slot)
+{
+	if (f->plain == NULL)
+		f->plain = calloc(TABLE_PLAIN, sizeof(*f->plain));
+	if (f->plain == NULL)
+		return;
+	if (f->plain_count == TABLE_PLAIN) {
+		table_pack(f, table_at(f, f->plain[f->plain_at]));
+		f->plain_at = (f->plain_at + 1) % TABLE_PLAIN;
+		f->plain_count--;
+	}
+	f->plain[(f->plain_at + f->plain_count++) % TABLE_PLAIN] = slot;
+}
+
+static mk_result
+table_unpack(struct frame *f, struct an_packet *p)
+{
+	uint32_t *hops = malloc((p->hop_count + p->more_count + 1u) * sizeof(*hops));
+	struct an_heard *heard = malloc(table_heard_bytes(p->heard_count));
+
+	if (hops == NULL || heard == NULL) {
+		free(hops);
+		free(heard);
+		return MK_ENOMEM;
+	}
+	/* First, because its place may be in the ring already, of an earlier packet. */
+	table_is_plain(f, p->slot);
+	f->packed_bytes -= grow_room(packed_read(p, hops, heard));
+	free(p->hops);
+	p->hops = hops;
+	p->heard = heard;
+	p->packed = false;
+	return MK_OK;
+}
+
 /* --------------------------------------------------------------- packets -- */
 
 struct an_packet *
@@ -224,6 +308,7 @@ table_put(struct frame *f, uint64_t tx, int64_t first)
 	f->index[table_probe(f, tx)] = slot + 1;
 	f->packet_count++;
 	table_settle(f);
+	table_is_plain(f, slot);
 	f->newest = first > f->newest ? first : f->newest;
 	table_touch(f, p);
 	return p;
@@ -337,15 +422,16 @@ table_show(struct an_packet *p, const struct hops_obs *o)
 }
 
 mk_result
-table_hear(struct an_packet *p, const struct hops_obs *o, uint16_t observer)
+table_hear(struct frame *f, struct an_packet *p, const struct hops_obs *o, uint16_t observer)
 {
 	struct an_heard *heard;
 
 	if (p->heard_count == UINT16_MAX)
 		return MK_EFULL;
-	/* Four at a time: most packets have few copies, and there are many packets. */
+	if (p->packed && table_unpack(f, p) != MK_OK)
+		return MK_ENOMEM;
 	if (p->heard_count % 4 == 0) {
-		heard = realloc(p->heard, (p->heard_count + 4u) * sizeof(*heard));
+		heard = realloc(p->heard, table_heard_bytes(p->heard_count));
 		if (heard == NULL)
 			return MK_ENOMEM;
 		p->heard = heard;
@@ -365,11 +451,13 @@ table_drop(struct frame *f, struct an_packet *p)
 			f->modules[i].class->on_gone(f->modules[i].self, p);
 	}
 	table_unindex(f, p->tx);
+	if (p->packed && table_whole(f, p) != NULL)
+		f->packed_bytes -= grow_room(packed_read(p, f->whole_hops, f->whole_heard));
 	free(p->hops);
 	free(p->heard);
 	p->hops = NULL;
 	p->heard = NULL;
-	p->counted = p->waits = false;
+	p->counted = p->waits = p->packed = false;
 	p->hop_count = p->more_count = 0;
 	p->heard_count = 0;
 	f->packet_count--;
@@ -413,37 +501,36 @@ table_clear(struct frame *f)
 	free(f->index);
 	free(f->order);
 	free(f->waiting);
+	free(f->plain);
 	f->blocks = NULL;
 	f->free_slots = f->index = f->order = f->waiting = NULL;
 	f->block_count = f->slot_count = f->free_count = f->free_cap = f->index_size = 0;
 	f->packet_count = f->order_start = f->order_count = f->order_cap = 0;
-	f->waiting_count = f->waiting_cap = 0;
+	f->waiting_count = f->waiting_cap = f->plain_at = f->plain_count = 0;
+	f->packed_bytes = 0;
+	f->plain = NULL;
 	f->unsorted = false;
 	f->newest = 0;
 	f->cursor = 0;
 	f->version++;
 }
 
-/* malloc gives multiples of 16 bytes and keeps 8 of them. */
-static size_t
-table_block_bytes(size_t size)
-{
-	return size == 0 ? 0 : size + 8 <= 32 ? 32 : (size + 8 + 15) / 16 * 16;
-}
-
 size_t
 table_bytes(const struct frame *f)
 {
 	size_t bytes =
-	    f->block_count * FRAME_BLOCK * sizeof(struct an_packet) +
-	    (f->index_size + f->free_cap + f->order_cap + f->waiting_cap) * sizeof(uint32_t);
+	    f->block_count * FRAME_BLOCK * sizeof(struct an_packet) + f->packed_bytes +
+	    f->whole_cap * sizeof(*f->whole_heard) +
+	    (f->index_size + f->free_cap + f->order_cap + f->waiting_cap + f->plain_count) *
+		sizeof(uint32_t);
 
-	for (uint32_t i = 0; i < f->slot_count; i++) {
-		const struct an_packet *p = table_at(f, i);
+	for (uint32_t i = 0; i < f->plain_count; i++) {
+		const struct an_packet *p = table_at(f, f->plain[(f->plain_at + i) % TABLE_PLAIN]);
 
-		bytes +=
-		    table_block_bytes((size_t)(p->hop_count + p->more_count) * sizeof(*p->hops)) +
-		    table_block_bytes((p->heard_count + 3u) / 4 * 4 * sizeof(*p->heard));
+		if (!p->packed && p->heard_count > 0)
+			bytes +=
+			    grow_room((size_t)(p->hop_count + p->more_count) * sizeof(*p->hops)) +
+			    grow_room(table_heard_bytes(p->heard_count - 1u));
 	}
 	return bytes;
 }

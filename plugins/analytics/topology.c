@@ -333,10 +333,8 @@ topology_create(struct frame *f, void **self)
 {
 	struct topology *t = calloc(1, sizeof(*t));
 
-	if (t == NULL || frame_view(f, &topology_class, NULL) == NULL) {
-		free(t);
+	if (t == NULL)
 		return MK_ENOMEM;
-	}
 	t->frame = f;
 	*self = t;
 	return MK_OK;

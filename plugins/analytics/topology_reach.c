@@ -233,22 +233,15 @@ best_start(const struct topology_question *t, const struct best *b)
 
 /* All observers of one token, near ones first. */
 static void
-reach_observers_of(const struct topology_question *t, const struct best *b,
-		   const struct heard *list, uint32_t n)
+reach_observers_of(const struct topology_question *t, const struct best *b, struct heard *some)
 {
-	struct heard *some = calloc(b->observers + 1u, sizeof(*some));
-	uint32_t count = 0;
 	struct json *j = t->j;
 
-	for (uint32_t i = 0; some != NULL && i < n && count < b->observers; i++) {
-		if (list[i].token == b->token)
-			some[count++] = list[i];
-	}
-	if (count > 1)
-		qsort(some, count, sizeof(*some), heard_compare);
+	if (b->observers > 1)
+		qsort(some, b->observers, sizeof(*some), heard_compare);
 	best_start(t, b);
 	js_karray(j, "observers");
-	for (uint32_t k = 0; k < count; k++) {
+	for (uint32_t k = 0; k < b->observers; k++) {
 		js_object(j);
 		render_kobserver(j, "observer_id", "observer_name", t->frame, some[k].observer);
 		js_kuint(j, "minDist", some[k].near);
@@ -257,7 +250,35 @@ reach_observers_of(const struct topology_question *t, const struct best *b,
 	}
 	js_array_end(j);
 	js_object_end(j);
-	free(some);
+}
+
+/* What was heard of the chosen tokens, of one after the other. NULL: out of memory. */
+static struct heard *
+reach_choose(const struct best *chosen, uint32_t count, const struct heard *list, uint32_t n)
+{
+	uint32_t ends[TOKENS_SHOWN], total = 0;
+	uint8_t places[256] = { 0 }; /* open addressing by token; place + 1 */
+	struct heard *some;
+
+	for (uint32_t i = 0; i < count; i++) {
+		uint8_t k = (uint8_t)hops_mix(chosen[i].token);
+
+		while (places[k] != 0)
+			k++;
+		places[k] = (uint8_t)(i + 1);
+		ends[i] = total;
+		total += chosen[i].observers;
+	}
+	some = calloc(total + 1u, sizeof(*some));
+	for (uint32_t i = 0; some != NULL && i < n; i++) {
+		uint8_t k = (uint8_t)hops_mix(list[i].token);
+
+		while (places[k] != 0 && chosen[places[k] - 1].token != list[i].token)
+			k++;
+		if (places[k] != 0)
+			some[ends[places[k] - 1]++] = list[i];
+	}
+	return some;
 }
 
 static struct best *
@@ -286,6 +307,7 @@ reach_tokens(const struct topology_question *t, const struct heard *list, uint32
 	struct best most[TOKENS_SHOWN], near[TOKENS_SHOWN], *table;
 	struct top by_most = { most, sizeof(*most), TOKENS_SHOWN, 0, best_compare_observers };
 	struct top by_near = { near, sizeof(*near), TOKENS_SHOWN, 0, best_compare_near };
+	struct heard *some, *next;
 	struct json *j = t->j;
 	uint32_t size;
 
@@ -298,10 +320,12 @@ reach_tokens(const struct topology_question *t, const struct heard *list, uint32
 		top_put(&by_near, &table[i]);
 	}
 	free(table);
+	some = next = reach_choose(most, by_most.count, list, n);
 	js_karray(j, "multiObsNodes");
-	for (uint32_t i = 0; i < by_most.count; i++)
-		reach_observers_of(t, &most[i], list, n);
+	for (uint32_t i = 0; some != NULL && i < by_most.count; next += most[i++].observers)
+		reach_observers_of(t, &most[i], next);
 	js_array_end(j);
+	free(some);
 	js_karray(j, "bestPathList");
 	for (uint32_t i = 0; i < by_near.count; i++) {
 		best_start(t, &near[i]);

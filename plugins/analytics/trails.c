@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "grow.h"
+#include "table.h"
 
 void
 trails_init(struct trails *t, struct frame *f)
@@ -89,19 +90,25 @@ trail_is_before(const struct an_packet *a, const struct an_packet *b)
 	return a->first != b->first ? a->first < b->first : a->tx < b->tx;
 }
 
+const struct an_packet *
+trail_packet(const struct trails *t, const struct trail *trail, uint32_t place)
+{
+	return table_at(t->frame, trail->at[place]);
+}
+
 /* The place of a packet, or where it belongs. */
 static uint32_t
-trail_place(const struct trail *trail, const struct an_packet *p)
+trail_place(const struct trails *t, const struct trail *trail, const struct an_packet *p)
 {
 	uint32_t low = trail->begin, high = trail->end;
 
 	/* Nearly always it is the newest. */
-	if (low < high && trail_is_before(trail->at[high - 1], p))
+	if (low < high && trail_is_before(trail_packet(t, trail, high - 1), p))
 		return high;
 	while (low < high) {
 		uint32_t middle = low + (high - low) / 2;
 
-		if (trail_is_before(trail->at[middle], p))
+		if (trail_is_before(trail_packet(t, trail, middle), p))
 			low = middle + 1;
 		else
 			high = middle;
@@ -112,7 +119,8 @@ trail_place(const struct trail *trail, const struct an_packet *p)
 static bool
 trail_add(struct trails *t, struct trail *trail, const struct an_packet *p)
 {
-	uint32_t cap = trail->cap, place;
+	size_t had = grow_room(trail->cap * sizeof(*trail->at));
+	uint32_t place;
 
 	if (trail->end == trail->cap && trail->begin > trail->cap / 4) {
 		memmove(trail->at, trail->at + trail->begin,
@@ -122,21 +130,21 @@ trail_add(struct trails *t, struct trail *trail, const struct an_packet *p)
 	}
 	if (!grow_to(&trail->at, &trail->cap, trail->end + 1, sizeof(*trail->at)))
 		return false;
-	t->bytes += (trail->cap - cap) * sizeof(*trail->at);
-	place = trail_place(trail, p);
+	t->bytes += grow_room(trail->cap * sizeof(*trail->at)) - had;
+	place = trail_place(t, trail, p);
 	memmove(&trail->at[place + 1], &trail->at[place],
 		(trail->end - place) * sizeof(*trail->at));
-	trail->at[place] = p;
+	trail->at[place] = p->slot;
 	trail->end++;
 	return true;
 }
 
 static bool
-trail_remove(struct trail *trail, const struct an_packet *p)
+trail_remove(const struct trails *t, struct trail *trail, const struct an_packet *p)
 {
-	uint32_t place = trail_place(trail, p);
+	uint32_t place = trail_place(t, trail, p);
 
-	if (place == trail->end || trail->at[place] != p)
+	if (place == trail->end || trail->at[place] != p->slot)
 		return false;
 	if (place == trail->begin) {
 		trail->begin++;
@@ -148,29 +156,51 @@ trail_remove(struct trail *trail, const struct an_packet *p)
 	return true;
 }
 
-static void
-trail_scope(struct trail *trail, uint16_t scope, int sign)
+/* Room for one more. */
+static bool
+trail_grow_scopes(struct trails *t, struct trail *trail)
 {
-	uint32_t i = 0;
+	struct trail_scopes *scopes = trail->scopes;
+	uint16_t count = scopes == NULL ? 0 : scopes->count;
+	uint16_t cap = (uint16_t)(count == 0 ? 2 : count + count / 2);
 
-	while (i < trail->scope_count && trail->scopes[i].scope != scope)
+	if (scopes != NULL && count < scopes->cap)
+		return true;
+	if (count == TRAIL_SCOPES_MAX)
+		return false;
+	scopes = realloc(scopes, sizeof(*scopes) + cap * sizeof(scopes->at[0]));
+	if (scopes == NULL)
+		return false;
+	t->bytes += sizeof(scopes->at[0]) * (size_t)(cap - count);
+	scopes->count = count;
+	scopes->cap = cap;
+	trail->scopes = scopes;
+	return true;
+}
+
+static void
+trail_scope(struct trails *t, struct trail *trail, uint16_t scope, int sign)
+{
+	uint16_t i = 0, count = trail->scopes == NULL ? 0 : trail->scopes->count;
+
+	while (i < count && trail->scopes->at[i].scope != scope)
 		i++;
-	if (i == trail->scope_count) {
-		if (sign < 0 || i == TRAIL_SCOPES_MAX ||
-		    !grow_to(&trail->scopes, &trail->scope_cap, i + 1, sizeof(*trail->scopes)))
+	if (i == count) {
+		if (sign < 0 || !trail_grow_scopes(t, trail))
 			return;
-		trail->scopes[trail->scope_count++] = (struct trail_scope){ scope, 0 };
+		trail->scopes->at[trail->scopes->count++] = (struct trail_scope){ scope, 0 };
 	}
-	trail->scopes[i].count += (uint32_t)sign;
-	if (trail->scopes[i].count == 0)
-		trail->scopes[i] = trail->scopes[--trail->scope_count];
+	trail->scopes->at[i].count += (uint32_t)sign;
+	if (trail->scopes->at[i].count == 0)
+		trail->scopes->at[i] = trail->scopes->at[--trail->scopes->count];
 }
 
 static void
 trails_one(struct trails *t, const struct an_packet *p, uint32_t before, uint32_t token, int sign)
 {
 	struct trail *trail = trails_put(t, before, token);
-	bool done = trail != NULL && (sign > 0 ? trail_add(t, trail, p) : trail_remove(trail, p));
+	bool done =
+	    trail != NULL && (sign > 0 ? trail_add(t, trail, p) : trail_remove(t, trail, p));
 
 	if (!done)
 		t->lost++;
@@ -178,7 +208,7 @@ trails_one(struct trails *t, const struct an_packet *p, uint32_t before, uint32_
 		return;
 	trail->relayed += (uint32_t)sign;
 	if (p->scope > 1)
-		trail_scope(trail, p->scope, sign);
+		trail_scope(t, trail, p->scope, sign);
 }
 
 static bool
@@ -292,7 +322,9 @@ trails_compact(struct trails *t)
 			t->at[kept++] = t->at[i];
 			continue;
 		}
-		t->bytes -= t->at[i].cap * sizeof(*t->at[i].at);
+		t->bytes -= grow_room(t->at[i].cap * sizeof(*t->at[i].at));
+		if (t->at[i].scopes != NULL)
+			t->bytes -= t->at[i].scopes->cap * sizeof(t->at[i].scopes->at[0]);
 		free(t->at[i].at);
 		free(t->at[i].scopes);
 	}
@@ -340,14 +372,14 @@ trails_of(const struct trails *t, uint32_t id, uint32_t *first)
 }
 
 uint32_t
-trail_lower(const struct trail *trail, int64_t since)
+trail_lower(const struct trails *t, const struct trail *trail, int64_t since)
 {
 	uint32_t low = trail->begin, high = trail->end;
 
 	while (low < high) {
 		uint32_t middle = low + (high - low) / 2;
 
-		if (trail->at[middle]->first < since)
+		if (trail_packet(t, trail, middle)->first < since)
 			low = middle + 1;
 		else
 			high = middle;
@@ -374,7 +406,7 @@ trails_packets(struct trails *t, uint32_t id, int64_t since, const struct an_pac
 
 	for (uint32_t i = 0; i < count; i++) {
 		const struct trail *trail = &t->at[t->order[first + i]];
-		uint32_t from = trail_lower(trail, since);
+		uint32_t from = trail_lower(t, trail, since);
 
 		if (from == trail->end)
 			continue;
@@ -382,8 +414,8 @@ trails_packets(struct trails *t, uint32_t id, int64_t since, const struct an_pac
 			free(list);
 			return 0;
 		}
-		memcpy(&list[n], &trail->at[from], (trail->end - from) * sizeof(*list));
-		n += trail->end - from;
+		for (; from < trail->end; from++)
+			list[n++] = trail_packet(t, trail, from);
 	}
 	if (n > 0)
 		qsort(list, n, sizeof(*list), trails_compare);

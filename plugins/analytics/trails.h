@@ -13,18 +13,22 @@
 #define TRAIL_SCOPES_MAX 64u   /* of one trail */
 #define TRAIL_FROM 0x80000000u /* `before` is the originator's id and no token */
 
+struct trail_scopes { /* that packets which are no adverts have */
+	uint16_t count, cap;
+	struct trail_scope {
+		uint16_t scope; /* place in frame->scopes */
+		uint32_t count;
+	} at[];
+};
+
 struct trail {
 	uint32_t before; /* the hop before, TRAIL_FROM | id, or 0: not known */
 	uint32_t token;  /* 0: the trail of packets that `before` originated */
 	uint32_t id;     /* who the hop is; HOPS_NONE: not certain */
 	uint32_t begin, end, cap;
-	const struct an_packet **at; /* begin..end, by when they were heard first */
-	uint32_t relayed;            /* of them no adverts */
-	struct trail_scope {
-		uint16_t scope; /* place in frame->scopes */
-		uint32_t count; /* of packets that are no adverts */
-	} * scopes;
-	uint32_t scope_count, scope_cap;
+	uint32_t *at;     /* begin..end: slots of packets, by when they were heard first */
+	uint32_t relayed; /* of them no adverts */
+	struct trail_scopes *scopes; /* NULL: none */
 };
 
 struct trails {
@@ -54,8 +58,11 @@ size_t trails_bytes(const struct trails *t);
 void trails_refresh(struct trails *t);
 /* The trails of a node, among t->order after a refresh: from *first on, so many. */
 uint32_t trails_of(const struct trails *t, uint32_t id, uint32_t *first);
+/* The packet at a place. */
+const struct an_packet *trail_packet(const struct trails *t, const struct trail *trail,
+				     uint32_t place);
 /* The first place behind `begin` whose packet was heard at `since` or later. */
-uint32_t trail_lower(const struct trail *trail, int64_t since);
+uint32_t trail_lower(const struct trails *t, const struct trail *trail, int64_t since);
 /* What a node originated or forwarded since then, each once and in the order of time, into *out, an
  * array that the caller frees. Its length; 0 also without memory. */
 uint32_t trails_packets(struct trails *t, uint32_t id, int64_t since,

@@ -7,6 +7,8 @@
 
 #include "table.h"
 
+#define IDLE_S 900 /* so long after a question its counts are kept */
+
 /* One step of making a view, a few milliseconds: a packet that is counted costs PUT, others 1. */
 #define STEP 32768
 #define PUT 16
@@ -68,14 +70,20 @@ view_has_region(const struct view *v, const struct an_packet *p)
 static bool
 view_passes(const struct view *v, struct frame *f, const struct an_packet *p)
 {
-	return (int64_t)p->first >= v->since && (int64_t)p->first <= v->until &&
-	       (v->in_region == NULL || view_has_region(v, p)) &&
+	return (v->in_region == NULL || view_has_region(v, p)) &&
 	       (v->in_area == NULL || view_has_area(v, f, p));
 }
 
 static bool
 view_put(struct view *v, struct frame *f, const struct an_packet *p, int sign)
 {
+	if ((int64_t)p->first < v->since || (int64_t)p->first > v->until)
+		return false;
+	p = table_whole(f, p);
+	if (p == NULL) {
+		v->failed = true;
+		return false;
+	}
 	if (!view_passes(v, f, p))
 		return false;
 	v->failed |= !v->class->add(v->counts, v, p, sign);
@@ -83,8 +91,14 @@ view_put(struct view *v, struct frame *f, const struct an_packet *p, int sign)
 }
 
 void
-frame_fold(struct frame *f, struct an_packet *p, int sign)
+frame_fold(struct frame *f, struct an_packet *packet, int sign)
 {
+	const struct an_packet *p = table_whole(f, packet);
+
+	if (p == NULL) {
+		f->counts.refused++;
+		return;
+	}
 	for (uint32_t i = 0; i < f->module_count; i++) {
 		if (f->modules[i].class->fold != NULL)
 			f->modules[i].class->fold(f->modules[i].self, p, sign);
@@ -93,7 +107,7 @@ frame_fold(struct frame *f, struct an_packet *p, int sign)
 		if (p->slot < f->views[i]->made)
 			view_put(f->views[i], f, p, sign);
 	}
-	p->counted = sign > 0;
+	packet->counted = sign > 0;
 	f->counts.folds++;
 }
 
@@ -221,8 +235,7 @@ view_bytes(const struct view *v)
 	       v->in_area_count;
 }
 
-/* Until those with a filter fit into their memory again: who was not asked for longest goes first,
- * but `keep` stays, and so does what is being made, because somebody waits for it. */
+/* Until they fit into their memory again: who was not asked for longest goes first, but `keep` stays, and so does what is being made, because somebody waits for it. */
 static void
 view_make_room(struct frame *f, const struct view *keep)
 {
@@ -233,8 +246,6 @@ view_make_room(struct frame *f, const struct view *keep)
 		for (uint32_t i = 0; i < f->view_count; i++) {
 			const struct view *v = f->views[i];
 
-			if (v->shape[0] == '\0')
-				continue;
 			bytes += view_bytes(v);
 			if (v != keep && view_is_made(v) &&
 			    (oldest == f->view_count || v->used < f->views[oldest]->used))
@@ -365,19 +376,11 @@ views_free(struct frame *f)
 }
 
 void
-views_reset(struct frame *f)
+views_expire(struct frame *f, int64_t now)
 {
 	for (uint32_t i = f->view_count; i-- > 0;) {
-		struct view *v = f->views[i];
-
-		if (v->shape[0] != '\0') {
+		if (view_is_made(f->views[i]) && f->views[i]->used < now - IDLE_S)
 			view_drop(f, i);
-			continue;
-		}
-		v->class->fini(v->counts);
-		memset(v->counts, 0, v->class->size);
-		v->failed = false;
-		v->made = UINT32_MAX;
 	}
 }
 

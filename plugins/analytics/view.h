@@ -11,8 +11,8 @@
 void frame_fold(struct frame *f, struct an_packet *p, int sign);
 /* All of them, for good. */
 void views_free(struct frame *f);
-/* Those with a filter; those without are empty again. */
-void views_reset(struct frame *f);
+/* Those that nobody asked for in a while go. */
+void views_expire(struct frame *f, int64_t now);
 size_t views_bytes(const struct frame *f);
 
 #endif

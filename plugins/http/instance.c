@@ -145,6 +145,7 @@ http_start(struct http *h)
 		rc = http_start_read(h, config.settings, &err);
 	if (rc == MK_OK) {
 		h->ring = config.ring = ring_new(RING_ENTRIES, config.settings->ring_bytes);
+		h->retained.ring = h->ring;
 		rc = h->ring == NULL ? mk_err_set(&err, MK_ENOMEM, "out of memory")
 				     : httpd_new(&h->server, &config, &err);
 		http_settings_unref(config.settings);

@@ -16,7 +16,9 @@
  * Everything may be read; created and written only tables whose names begin with x_OWNER__ (dashes
  * become underscores), which SQLite's authorizer decides for each statement as it is prepared.
  * Nothing that would act on rows of ours by itself is accepted: triggers, views, REFERENCES. A
- * statement that takes long is interrupted, and the backfill has failed.
+ * statement that takes long is interrupted, and the backfill has failed. So it has when the pages
+ * that an owner's definitions and steps have added to the file, less those that they gave back, are
+ * more than the option `guests_size` allows: what went beyond has not been done.
  *
  * A definition lives as long as the database is open: it is to be sent whenever storage/state says
  * ready. What was done stays done.
@@ -27,6 +29,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "schema.h"
 
 #define SQL_MAX 4096
 #define CREATE_MAX 16u
@@ -133,6 +137,47 @@ define_prepare(struct job_defined *d, const char *sql, bool creates, bool writes
 	return mk_err_set(err, MK_EINVAL, "%s: exactly one statement is wanted: %s", d->name, sql);
 }
 
+/* -------------------------------------------------------------------------- room -- */
+
+static mk_result
+room_pages(struct db *db, int64_t *pages, mk_err *err)
+{
+	return db_int(db, err, pages,
+		      "SELECT page_count - freelist_count FROM pragma_page_count, "
+		      "pragma_freelist_count",
+		      "");
+}
+
+/* Within a transaction that had so many pages in use before it did anything for this owner. */
+static mk_result
+room_account(struct job_defined *d, int64_t before, mk_err *err)
+{
+	int64_t after = before, used = 0, size = 0, most = d->options->guest_bytes;
+	char name[sizeof(d->prefix) + 8];
+	mk_result rc = room_pages(d->db, &after, err);
+
+	(void)snprintf(name, sizeof(name), "%spages", d->prefix);
+	if (rc == MK_OK && after == before)
+		return MK_OK;
+	if (rc == MK_OK)
+		rc = schema_get(d->db, name, &used, err);
+	if (rc == MK_OK || rc == MK_ENOENT)
+		rc = db_int(d->db, err, &size, "SELECT page_size FROM pragma_page_size", "");
+	if (rc != MK_OK)
+		return rc;
+	used += after - before;
+	if (after > before && most > 0 && used > most / size) {
+		if (d->options->guests_refused != NULL)
+			++*d->options->guests_refused;
+		return mk_err_set(err, MK_ETOOBIG,
+				  "%s: its tables would take %lld KiB, and may take %lld: to allow "
+				  "more, change the option guests_size",
+				  d->name, (long long)(used * size / 1024),
+				  (long long)(most / 1024));
+	}
+	return schema_set(d->db, name, used > 0 ? used : 0, err);
+}
+
 /* --------------------------------------------------------------------- execution -- */
 
 static int
@@ -204,9 +249,11 @@ define_run(struct chunk *c, mk_err *err)
 {
 	struct job_defined *d = c->def->arg;
 	sqlite3_stmt *row = d->sql[SQL_SELECT];
-	int64_t from = c->cursor, left = 0;
-	mk_result rc;
+	int64_t from = c->cursor, left = 0, pages = 0;
+	mk_result rc = room_pages(d->db, &pages, err);
 
+	if (rc != MK_OK)
+		return rc;
 	(void)sqlite3_bind_int64(row, 1, c->cursor);
 	(void)sqlite3_bind_int64(row, 2, c->until);
 	do {
@@ -222,6 +269,8 @@ define_run(struct chunk *c, mk_err *err)
 		rc = MK_OK;
 	if (rc == MK_OK && d->sql[SQL_VERIFY] != NULL && c->cursor != from)
 		rc = define_int(d, SQL_VERIFY, from, c->cursor, &left, err);
+	if (rc == MK_OK)
+		rc = room_account(d, pages, err);
 	if (rc == MK_OK && left > c->skipped)
 		rc = mk_err_set(err, MK_EFORMAT, "%lld rows between %lld and %lld are as they were",
 				(long long)(left - c->skipped), (long long)from,
@@ -335,9 +384,14 @@ static mk_result
 define_make(struct job_defined *d, struct job *job, int64_t born, const mk_val *what, mk_err *err)
 {
 	mk_result rc = db_begin(d->db, err);
+	int64_t pages = 0;
 
 	if (rc == MK_OK)
+		rc = room_pages(d->db, &pages, err);
+	if (rc == MK_OK)
 		rc = define_create(d, mk_find(what, "create"), err);
+	if (rc == MK_OK)
+		rc = room_account(d, pages, err);
 	for (int i = 0; i < SQL_COUNT && rc == MK_OK; i++)
 		if (d->text[i][0] != '\0')
 			rc = define_prepare(d, d->text[i], false, i == SQL_STEP, &d->sql[i], err);

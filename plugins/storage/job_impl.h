@@ -14,17 +14,15 @@
 #include "jobs.h"
 
 struct job_def;
-struct job_window;
 
 struct chunk { /* a step */
 	struct db *db;
 	const struct job_def *def;
 	const struct jobs_options *options;
-	struct resolve *resolve;    /* if the job said that it needs it */
-	struct job_window **window; /* job_index.c's, from one step to the next */
-	int64_t cursor, until;      /* ids */
-	int64_t done;               /* rows that were looked at */
-	int64_t skipped;            /* of them, those that the database refused to change */
+	struct resolve *resolve; /* if the job said that it needs it */
+	int64_t cursor, until;   /* ids */
+	int64_t done;            /* rows that were looked at */
+	int64_t skipped;         /* of them, those that the database refused to change */
 	bool finished;
 	bool stay; /* set by row(): it has not finished this row */
 	/* The limit of retention, as number and in two forms of text: with T and Z, and as SQLite
@@ -80,11 +78,8 @@ mk_result job_spare(struct chunk *c, mk_result rc);
 /* Tells the plugin that a row changed. */
 void job_changed(struct chunk *c, const char *table, const char *key);
 
-/* job_index.c: `run` of jobs with an index; after each step; how much of one that is being built is
- * there, 0 for nothing. */
+/* job_index.c: `run` of jobs with an index; how much of one that is being built is there. */
 mk_result job_index_run(struct chunk *c, mk_err *err);
-void job_window_settle(struct job_window *w, bool committed); /* takes NULL */
-void job_window_free(struct job_window *w);
 mk_result job_index_parts(struct db *db, const char *index, int64_t *parts, mk_err *err);
 /* backfill_resolve.c */
 mk_result resolved_row(struct chunk *c, sqlite3_stmt *row, mk_err *err);

@@ -14,36 +14,24 @@
  * Whatever happens meanwhile, it is an ordinary database: triggers are SQL, which other programs
  * run as well, and whoever makes the index himself leaves us with a table to be dropped.
  *
- * Rows are walked in the order of ids, in which keys come in no order: with 150 observers each step
- * would write to 150 places, and 25 MB of an index would be 600 MB written. So a window of ids is
- * read and sorted by key first, in steps of their own. That order is only a hint: what is entered is
- * read again in the transaction that enters it. The first window after a start is so small that one
- * step does all of it, and each is twice the one before: however often it is killed, it gets on.
+ * Rows are entered in the order of ids. For (transmission_id, timestamp) that is nearly the order of
+ * the index; with (observer_idx, timestamp) a step writes to a place for each observer, so that it is
+ * the more written the shorter the steps are. Sorting some ten thousand ids by key before does not
+ * help: then it is the table that is written to everywhere. A table WITHOUT ROWID is a tree like
+ * that of an index and could do without the other one, but has no room for NULL.
  */
 #include "job_state.h"
 
-#include <stdlib.h>
+#include <stdarg.h>
+#include <stdio.h>
 
 #include "schema.h"
 
 #define BUILDING "mk_building_"
-#define PARTS 5 /* the table, its index, three triggers */
-#define WINDOW 32768u
-#define AT_ONCE 64u   /* rows, between two looks at the clock */
-#define GONE_ONCE 512 /* the same when they are deleted */
-
-struct entry {
-	int64_t key[2], id;
-};
-
-struct job_window {
-	const struct job_def *def;
-	int64_t from, last; /* the ids are above `from`, and `last` at most */
-	bool complete;      /* all of them are known, and sorted */
-	uint32_t size, count, committed, reached;
-	sqlite3_stmt *collect, *enter;
-	struct entry entries[WINDOW];
-};
+#define PARTS 5     /* the table, its index, three triggers */
+#define AT_ONCE 256 /* rows, between two looks at the clock */
+/* As many rows as take the time of one that is changed elsewhere. */
+#define CHEAP 8
 
 /* ---------------------------------------------------------------------- in parts -- */
 
@@ -147,198 +135,91 @@ build_end(struct db *db, const struct schema_index *i, mk_err *err)
 	return rc;
 }
 
-static bool
-is_time(const struct chunk *c)
+/* How many rows are next; there is always time for some. */
+static int
+build_share(const struct chunk *c)
 {
-	return c->options->now_us(c->options->arg) < c->until_us;
+	return c->rows_left < AT_ONCE / CHEAP ? (int)c->rows_left * CHEAP : AT_ONCE;
 }
 
-/* The index is there: the rest goes, as slowly as it came. */
+static bool
+build_goes_on(struct chunk *c)
+{
+	c->rows_left -= c->rows_left < AT_ONCE / CHEAP ? c->rows_left : AT_ONCE / CHEAP;
+	return c->rows_left > 0 && c->options->now_us(c->options->arg) < c->until_us;
+}
+
+/* Of the next rows behind `from`: how many, and the last one's id. `building`: those of our table. */
+static mk_result
+build_next(struct chunk *c, bool building, const char *table, int64_t from, int64_t *rows,
+	   int64_t *last, mk_err *err)
+{
+	sqlite3_stmt *row;
+	char sql[256];
+	int rc;
+
+	(void)snprintf(sql, sizeof(sql),
+		       "SELECT count(*), max(id) FROM (SELECT id FROM %s%s WHERE id > ?1 "
+		       "AND id <= ?2 ORDER BY id LIMIT ?3)",
+		       building ? BUILDING : "", table);
+	rc = sqlite3_prepare_v2(db_handle(c->db), sql, -1, &row, NULL);
+	if (rc != SQLITE_OK)
+		return db_fail(c->db, rc, err);
+	(void)sqlite3_bind_int64(row, 1, from);
+	(void)sqlite3_bind_int64(row, 2, building ? INT64_MAX : c->until);
+	(void)sqlite3_bind_int(row, 3, build_share(c));
+	rc = sqlite3_step(row);
+	*rows = sqlite3_column_int64(row, 0);
+	*last = sqlite3_column_int64(row, 1);
+	sqlite3_finalize(row);
+	return rc == SQLITE_ROW ? MK_OK : db_fail(c->db, rc, err);
+}
+
+/* The index is there: the rest goes, as it came. */
 static mk_result
 build_clear(struct chunk *c, mk_err *err)
 {
 	const char *name = c->def->index;
 	mk_result rc = build_untie(c->db, name, err);
+	int64_t rows = 0, last = 0;
 
-	while (rc == MK_OK) {
-		int n = c->rows_left < GONE_ONCE ? (int)c->rows_left : GONE_ONCE;
-
-		rc = build_exec(c->db, err,
-				"DELETE FROM " BUILDING "%s WHERE id IN (SELECT id "
-				"FROM " BUILDING "%s ORDER BY id LIMIT %d)",
-				name, name, n);
-		if (rc != MK_OK)
-			return rc;
-		c->finished = db_changes(c->db) < n;
-		c->rows_left -= (uint32_t)n;
+	if (rc != MK_OK)
+		return rc;
+	do {
+		rc = build_next(c, true, name, INT64_MIN, &rows, &last, err);
+		c->finished = rc == MK_OK && rows == 0;
 		if (c->finished)
 			return build_exec(c->db, err, "DROP TABLE " BUILDING "%s", name);
-		if (c->rows_left == 0 || !is_time(c))
-			return MK_OK;
-	}
+		if (rc == MK_OK)
+			rc = build_exec(c->db, err, "DELETE FROM " BUILDING "%s WHERE id <= %lld",
+					name, (long long)last);
+	} while (rc == MK_OK && build_goes_on(c));
 	return rc;
 }
-
-/* ------------------------------------------------------------------------ window -- */
-
-void
-job_window_free(struct job_window *w)
-{
-	if (w == NULL)
-		return;
-	sqlite3_finalize(w->collect);
-	sqlite3_finalize(w->enter);
-	free(w);
-}
-
-void
-job_window_settle(struct job_window *w, bool committed)
-{
-	if (w == NULL)
-		return;
-	if (!committed) {
-		w->reached = w->committed;
-		return;
-	}
-	w->committed = w->reached;
-	if (!w->complete || w->committed < w->count)
-		return;
-	w->from = w->last;
-	w->size = w->size < WINDOW ? 2 * w->size : WINDOW;
-	w->count = w->committed = w->reached = 0;
-	w->complete = false;
-}
-
-static mk_result
-window_prepare(struct db *db, sqlite3_stmt **out, char *sql, mk_err *err)
-{
-	int rc = sql == NULL ? SQLITE_NOMEM
-			     : sqlite3_prepare_v3(db_handle(db), sql, -1, SQLITE_PREPARE_PERSISTENT,
-						  out, NULL);
-
-	sqlite3_free(sql);
-	return rc == SQLITE_OK ? MK_OK : db_fail(db, rc, err);
-}
-
-/* A new one, unless the one that is there fits. */
-static mk_result
-window_open(struct chunk *c, const struct schema_index *i, mk_err *err)
-{
-	struct job_window *w = *c->window;
-	char marks[2 * AT_ONCE];
-	mk_result rc;
-
-	if (w != NULL && w->def == c->def && w->from == c->cursor)
-		return MK_OK;
-	job_window_free(w);
-	w = *c->window = calloc(1, sizeof(*w));
-	if (w == NULL)
-		return mk_err_set(err, MK_ENOMEM, "out of memory");
-	w->def = c->def;
-	w->size = AT_ONCE;
-	w->from = w->last = c->cursor;
-	for (size_t at = 0; at < sizeof(marks); at++)
-		marks[at] = at % 2 == 0 ? '?' : ',';
-	marks[sizeof(marks) - 1] = '\0';
-	rc = window_prepare(
-	    c->db, &w->collect,
-	    sqlite3_mprintf("SELECT id, %s FROM %s WHERE id > ?1 AND id <= ?2 ORDER BY id",
-			    i->later, i->table),
-	    err);
-	if (rc == MK_OK)
-		rc = window_prepare(c->db, &w->enter,
-				    sqlite3_mprintf("INSERT OR IGNORE INTO " BUILDING "%s "
-						    "SELECT id, %s FROM %s WHERE id IN (%s)",
-						    i->name, i->later, i->table, marks),
-				    err);
-	return rc;
-}
-
-static int
-entry_compare(const void *a, const void *b)
-{
-	const struct entry *x = a, *y = b;
-
-	for (int i = 0; i < 2; i++)
-		if (x->key[i] != y->key[i])
-			return x->key[i] < y->key[i] ? -1 : 1;
-	return (x->id > y->id) - (x->id < y->id);
-}
-
-/* Ids and keys of the next rows. */
-static mk_result
-window_collect(struct chunk *c, struct job_window *w, mk_err *err)
-{
-	uint32_t left = JOBS_STEP_ROWS;
-	mk_result rc;
-
-	(void)sqlite3_bind_int64(w->collect, 1, w->last);
-	(void)sqlite3_bind_int64(w->collect, 2, c->until);
-	while ((rc = db_step(c->db, w->collect, err)) == MK_OK) {
-		struct entry *e = &w->entries[w->count++];
-
-		w->last = e->id = sqlite3_column_int64(w->collect, 0);
-		e->key[0] = sqlite3_column_int64(w->collect, 1);
-		e->key[1] = sqlite3_column_int64(w->collect, 2); /* 0, if there is none */
-		if (w->count == w->size || --left == 0 || !is_time(c))
-			break;
-	}
-	sqlite3_reset(w->collect);
-	w->complete = rc == MK_ENOENT || w->count == w->size || w->size == AT_ONCE;
-	if (w->complete)
-		qsort(w->entries, w->count, sizeof(w->entries[0]), entry_compare);
-	return rc == MK_ENOENT ? MK_OK : rc;
-}
-
-static mk_result
-window_enter(struct chunk *c, struct job_window *w, mk_err *err)
-{
-	mk_result rc = MK_ENOENT;
-
-	while (rc == MK_ENOENT && w->reached < w->count && c->rows_left > 0) {
-		uint32_t n = w->count - w->reached;
-
-		n = n < AT_ONCE ? n : AT_ONCE;
-		n = n < c->rows_left ? n : c->rows_left;
-		sqlite3_clear_bindings(w->enter);
-		for (uint32_t i = 0; i < n; i++)
-			(void)sqlite3_bind_int64(w->enter, (int)i + 1,
-						 w->entries[w->reached + i].id);
-		rc = db_step(c->db, w->enter, err);
-		w->reached += n;
-		c->rows_left -= n;
-		if (!is_time(c))
-			break;
-	}
-	if (rc != MK_ENOENT)
-		return rc;
-	sqlite3_reset(w->enter);
-	if (w->reached == w->count) {
-		c->cursor = w->last;
-		c->done += w->count;
-	}
-	return MK_OK;
-}
-
-/* --------------------------------------------------------------------------- job -- */
 
 static mk_result
 build_go_on(struct chunk *c, const struct schema_index *i, mk_err *err)
 {
-	mk_result rc = window_open(c, i, err);
-	struct job_window *w = *c->window;
+	int64_t rows = 0, last = 0;
+	mk_result rc;
 
-	if (rc == MK_OK && w->complete)
-		return window_enter(c, w, err);
-	if (rc == MK_OK)
-		rc = window_collect(c, w, err);
-	if (rc != MK_OK || !w->complete)
-		return rc;
-	if (w->count > 0)
-		return w->size == AT_ONCE ? window_enter(c, w, err) : MK_OK;
-	job_window_free(w); /* its statements name what is renamed */
-	*c->window = NULL;
-	return build_end(c->db, i, err);
+	do {
+		rc = build_next(c, false, i->table, c->cursor, &rows, &last, err);
+		if (rc == MK_OK && rows == 0)
+			return build_end(c->db, i, err);
+		if (rc == MK_OK)
+			rc =
+			    build_exec(c->db, err,
+				       "INSERT OR IGNORE INTO " BUILDING "%s SELECT id, %s FROM %s "
+				       "WHERE id > %lld AND id <= %lld ORDER BY id",
+				       i->name, i->later, i->table, (long long)c->cursor,
+				       (long long)last);
+		if (rc != MK_OK)
+			return rc;
+		c->cursor = last;
+		c->done += rows;
+	} while (build_goes_on(c));
+	return MK_OK;
 }
 
 mk_result

@@ -30,8 +30,7 @@ struct job {
 struct jobs {
 	struct db *db;
 	struct jobs_options options;
-	struct resolve *resolve;   /* ours, if options has none */
-	struct job_window *window; /* owned; of the index that is being built, or NULL */
+	struct resolve *resolve; /* ours, if options has none */
 	struct job jobs[JOBS_MAX];
 	uint32_t count;
 	int64_t born; /* the version that made the database; 0: not ours */

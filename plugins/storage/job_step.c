@@ -222,7 +222,6 @@ job_step(struct jobs *jobs, struct job *job, uint64_t hold_us, uint64_t *held_us
 		.db = jobs->db,
 		.def = job->def,
 		.options = &jobs->options,
-		.window = &jobs->window,
 		.began_us = now_us,
 		/* The rest is for the commit. */
 		.until_us = now_us + hold_us * 2 / 5,
@@ -246,7 +245,6 @@ job_step(struct jobs *jobs, struct job *job, uint64_t hold_us, uint64_t *held_us
 	}
 	end_us = job->stepped_us = jobs_now(jobs);
 	*held_us = end_us > now_us ? end_us - now_us : 0;
-	job_window_settle(jobs->window, rc == MK_OK);
 	if (c.rows_left < before.rows)
 		step_fit(job, before.rows - c.rows_left, hold_us, *held_us);
 	job->held_us = *held_us > job->held_us ? *held_us : job->held_us;

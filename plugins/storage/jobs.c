@@ -202,7 +202,6 @@ jobs_free(struct jobs *jobs)
 	for (uint32_t i = 0; i < jobs->count; i++)
 		job_defined_free(jobs->jobs[i].defined);
 	resolve_free(jobs->resolve);
-	job_window_free(jobs->window);
 	free(jobs);
 }
 
@@ -219,6 +218,7 @@ jobs_configure(struct jobs *jobs, const struct jobs_options *o)
 	mine->edge_days = o->edge_days;
 	mine->vacuum_pages = o->vacuum_pages;
 	mine->pause_percent = o->pause_percent;
+	mine->guest_bytes = o->guest_bytes;
 }
 
 void

@@ -53,8 +53,10 @@ struct job_progress {
 /* Retention in days; 0 or less is off. */
 struct jobs_options {
 	int64_t node_days, observer_days, metrics_days, packet_days, client_days, edge_days;
-	int64_t vacuum_pages;   /* given back to the file system in an hour; 0 is off */
-	uint32_t pause_percent; /* of the time that retention leaves to others; 0 = 75 */
+	int64_t vacuum_pages;     /* given back to the file system in an hour; 0 is off */
+	uint32_t pause_percent;   /* of the time that retention leaves to others; 0 = 75 */
+	int64_t guest_bytes;      /* of the tables of each other plugin; 0 = no limit */
+	uint64_t *guests_refused; /* optional: counts what went beyond it */
 
 	struct resolve *resolve;        /* borrowed; NULL: read when it is needed */
 	uint64_t (*now_us)(void *arg);  /* monotonic */

@@ -41,6 +41,8 @@ service_read_options(struct service *s)
 	j->packet_days = h->opt_int(h, "retention.packets");
 	j->client_days = h->opt_int(h, "retention.clients");
 	j->edge_days = h->opt_int(h, "retention.edges");
+	j->guest_bytes = h->opt_int(h, "guests_size");
+	j->guests_refused = &s->stats.guests_refused;
 }
 
 static void

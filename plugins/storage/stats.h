@@ -27,6 +27,7 @@
 	X(rollbacks)         /* transactions that failed and were or will be redone */ \
 	X(wal_commits)       /* transactions */                                        \
 	X(rows)              /* items in them */                                       \
+	X(guests_refused)    /* definitions and steps that would take too much room */ \
 	X(snapshots_saved)   /* snapshots written */                                   \
 	X(snapshots_cut)     /* deltas that did not fit */                             \
 	X(snapshots_refused) /* that should have become rows, and made no sense */     \

@@ -353,9 +353,9 @@ plan_write_option(void *arg, const char *path, const char *old_text, const char 
 }
 
 void
-plan_write_options(const struct plan *p, mk_writer *w)
+plan_write_options(const struct plan *p, mk_writer *w, const char *key)
 {
-	mk_put_map(w, p->settings->plugin_count);
+	mk_kv_map(w, key, p->settings->plugin_count);
 	for (uint32_t i = 0; i < p->settings->plugin_count; i++) {
 		const struct plan_item *item = &p->items[i];
 		const mk_option *table = item->manifest == NULL ? NULL : item->manifest->options;

@@ -40,6 +40,6 @@ const char *plan_difference(const struct plan_item *a, const struct plan_item *b
 struct plan_item *plan_find(struct plan *p, const char *name);
 /* Every plugin's options as a map, secrets as "***": name, value, the line of the file that says so (0:
  * a default), live (a change needs no restart). */
-void plan_write_options(const struct plan *p, mk_writer *w);
+void plan_write_options(const struct plan *p, mk_writer *w, const char *key);
 
 #endif

@@ -7,7 +7,7 @@
 
 #include "clock.h"
 
-#define TEND_US 30000000u
+#define TEND_US 10000000u
 
 #define ARENAS 2 /* each keeps what was freed in it from the others; threads have caches anyway */
 #define LARGE (1 << 20) /* less, and the messages of a busy bus would be mapped one by one */

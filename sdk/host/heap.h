@@ -9,7 +9,7 @@
 /* Before the first thread is started. MALLOC_... variables of the environment count for less. */
 void heap_init(void);
 
-/* Gives back what is free, at most twice a minute however many instances ask. [any thread] */
+/* Gives back what is free, every ten seconds at most, however many instances ask. [any thread] */
 void heap_tend(void);
 
 #endif

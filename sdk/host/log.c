@@ -203,13 +203,13 @@ recent_keep(int32_t level, const char *area, const char *text)
 }
 
 void
-log_write_recent(mk_writer *w)
+log_write_recent(mk_writer *w, const char *key)
 {
 	uint64_t n;
 
 	pthread_mutex_lock(&sink.lock);
 	n = recent_count < LOG_RECENT ? recent_count : LOG_RECENT;
-	mk_put_array(w, (uint32_t)n);
+	mk_kv_array(w, key, (uint32_t)n);
 	for (uint64_t i = recent_count - n; i < recent_count; i++) {
 		const struct recent *r = &recent[i % LOG_RECENT];
 

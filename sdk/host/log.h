@@ -35,7 +35,7 @@ void log_write(int32_t level, const char *area, const char *format, ...)
 
 /* The last lines, the oldest first, as an array; at most LOG_RECENT of them, and long ones are cut. */
 #define LOG_RECENT 400u
-void log_write_recent(mk_writer *w);
+void log_write_recent(mk_writer *w, const char *key);
 
 /* For what an outsider can trigger: at most `burst` lines a minute from one
  * place; what was left out is told by the next line ("left_out=812"). */

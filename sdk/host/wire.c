@@ -7,7 +7,7 @@
 
 #include <meshkern/codec.h>
 
-#define WIRE_KEEP (1u << 20)
+#define WIRE_KEEP (512u << 10)
 
 static uint8_t *
 wire_room(struct wire_out *w, size_t n)

@@ -421,6 +421,28 @@ mk_topic_lookup(const mk_topic *table, const char *topic)
 	return best;
 }
 
+uint32_t
+mk_topic_hash(const char *name)
+{
+	uint32_t h = 2166136261u; /* FNV-1a: they are short */
+
+	for (; *name != '\0'; name++)
+		h = (h ^ (uint8_t)*name) * 16777619u;
+	return h;
+}
+
+void
+mk_kv_topics(mk_writer *w, const char *key, const mk_topic *table)
+{
+	uint32_t n = 0;
+
+	while (table != NULL && table[n].name != NULL)
+		n++;
+	mk_kv_array(w, key, n);
+	for (uint32_t i = 0; i < n; i++)
+		mk_put_str(w, table[i].name);
+}
+
 bool
 mk_topics_meet(const mk_topic *a, const mk_topic *b)
 {

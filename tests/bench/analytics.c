@@ -18,6 +18,8 @@
 
 #include <analytics/frame.h>
 #include <analytics/modules.h>
+#include <analytics/table.h>
+#include <analytics/view.h>
 #include <hops/time.h>
 
 #include "figures.h"
@@ -488,6 +490,35 @@ ask(struct loop *l, const char *method, const char *const *filter)
 	mk_writer_fini(&w);
 }
 
+/* Each question without a filter, so that its counts are kept up to date from then on. */
+static void
+ask_usual(struct loop *l)
+{
+	struct json j;
+	mk_writer w;
+	mk_doc doc;
+
+	mk_writer_init(&w, 0);
+	mk_doc_init(&doc);
+	js_init(&j, 15u << 20);
+	put_arguments(&w, filters[0], "");
+	for (uint32_t i = 0; i < l->frame.module_count; i++) {
+		const struct an_method *m = l->frame.modules[i].class->methods;
+
+		for (; m != NULL && m->name != NULL; m++) {
+			double longest = 0;
+
+			js_reset(&j);
+			if (mk_doc_open(&doc, w.data, w.len, NULL, NULL, 0) == MK_OK)
+				answer(l, m->name, mk_doc_root(&doc), &j, &longest);
+			mk_doc_close(&doc);
+		}
+	}
+	js_fini(&j);
+	mk_doc_fini(&doc);
+	mk_writer_fini(&w);
+}
+
 /* Packets that come in one after another, with what is done each second. */
 static void
 live(struct loop *l)
@@ -495,7 +526,7 @@ live(struct loop *l)
 	struct figure took = { 0 }, each = { 0 };
 	struct hops_packet packet = { .hash = "00112233445566", .hash_len = 14, .fresh = true };
 	uint8_t raw[72] = { 0 };
-	uint64_t id = 1u << 30;
+	uint64_t id = 1u << 30, noise = 1; /* ciphers are not alike */
 
 	for (int run = 0; run < RUNS; run++) {
 		double began = worked(CLOCK_THREAD_CPUTIME_ID);
@@ -524,6 +555,8 @@ live(struct loop *l)
 				}
 				for (uint32_t h = 0; h < c.hops; h++)
 					o.hops[h] = hops_token_read(keys[c.way[h]], 2 * c.size);
+				for (uint32_t n = 2; k == 0 && n < sizeof(raw); n++)
+					raw[n] = (uint8_t)draw(&noise, 256);
 				raw[0] = (uint8_t)(c.type << 2 | c.route);
 				raw[1] = (uint8_t)((c.size - 1) << 6 | c.hops);
 				packet.raw = raw;
@@ -552,15 +585,19 @@ live(struct loop *l)
 static void
 print_memory(struct loop *l, size_t before)
 {
-	struct figure heap = { 0 }, counted = { 0 };
+	struct figure heap = { 0 }, counted = { 0 }, views = { 0 }, table = { 0 };
 	struct mallinfo2 info;
 
 	malloc_trim(0);
 	info = mallinfo2();
 	figure_add(&heap, "heap", "MB", (double)(info.uordblks + info.hblkhd - before) / 1e6);
 	figure_add(&counted, "state", "MB", (double)frame_bytes(&l->frame) / 1e6);
+	figure_add(&views, "views", "MB", (double)views_bytes(&l->frame) / 1e6);
+	figure_add(&table, "packets", "MB", (double)table_bytes(&l->frame) / 1e6);
 	figure_print(&heap, "analytics", "memory");
 	figure_print(&counted, "analytics", "memory");
+	figure_print(&views, "analytics", "memory");
+	figure_print(&table, "analytics", "memory");
 	for (uint32_t i = 0; i < l->frame.module_count; i++) {
 		struct figure one = { 0 };
 
@@ -620,6 +657,7 @@ main(int argc, char **argv)
 				ask(&l, m->name, filters[k]);
 		}
 	}
+	ask_usual(&l);
 	live(&l);
 	print_memory(&l, before);
 	frame_fini(&l.frame);

@@ -39,10 +39,10 @@ await new Promise((r) => tiles.once("listening", r));
 const origin = `http://127.0.0.1:${tiles.address().port}`;
 
 const d = await start({
-	sim: { nodes: 60, observers: 10, rate: 80 }, plugins: { neighbors: { config: { interval: "2s" } } },
+	sim: { nodes: 40, observers: 8, rate: 1000 }, plugins: { neighbors: { config: { interval: "2s" } } },
 	http: { map: { tiles: `${origin}/t/{z}/{x}/{y}.png`, tiles_attribution: "© Testers <of> maps", tiles_max_zoom: 12 } },
 });
-await d.alive(30, 80);
+await d.alive(25, 60);
 await eventually("a graph", async () => (await d.get("/api/analytics/neighbor-graph?min_count=1&min_score=0")).edges.length > 10, 60);
 
 const mesh = (page, look) => page.evaluate(`(() => {

@@ -90,9 +90,9 @@ test("a node is found by its name, and its links lead to their evidence", async 
 	await page.locator(".drawer h2", { hasText: linked }).waitFor();
 	await page.locator(".drawer .list .linkish").first().click();
 	await page.locator(".drawer h2", { hasText: "Link" }).waitFor();
-	await page.getByText("Evidence by bytes of the hop").waitFor();
+	await page.locator(".drawer h3", { hasText: "by bytes of the hop" }).waitFor();
 	await page.locator(".drawer a", { hasText: "In the table of links" }).click();
-	await page.locator(".drawer", { hasText: "Evidence by bytes of the hop" }).waitFor();
+	await page.locator(".drawer", { hasText: "by bytes of the hop" }).waitFor();
 	ok(page.url().includes("/network/neighbors"), page.url());
 	await close(page);
 });

@@ -51,6 +51,40 @@ test("Now says that data flows, shows pinned nodes and what comes in", async () 
 	await page.context().close();
 });
 
+test("a new alert is told by the browser if that is wanted, and one that was there is not", async () => {
+	const page = await open(null);
+	await page.context().grantPermissions(["notifications"]);
+	await page.addInitScript(() => {
+		window.told = [];
+		window.Notification = class {
+			static permission = "granted";
+			static requestPermission = async () => "granted";
+			constructor(_, { body }) {
+				window.told.push(body);
+			}
+			close() {}
+		};
+	});
+	const alerts = [{ id: "a", level: "warn", text: "an old trouble" }];
+	const overview = await d.get("/api/overview");
+	await page.route("**/api/overview*", (route) => route.fulfill({ json: { ...overview, alerts } }));
+	await page.goto(`${d.base}/`);
+	await page.locator(".alerts", { hasText: "an old trouble" }).waitFor();
+	const asked = page.waitForResponse("**/api/overview");
+	await page.getByRole("button", { name: "Notify me of new alerts" }).click();
+	await (await asked).finished();
+	await page.locator(".rail nav a", { hasText: "Nodes" }).click();
+	alerts.push({ id: "b", level: "bad", text: "a new trouble" });
+	await eventually("a notification", async () => {
+		await page.evaluate(() => document.dispatchEvent(new Event("visibilitychange")));
+		return (await page.evaluate(() => window.told)).length > 0;
+	});
+	equal(await page.evaluate(() => [...new Set(window.told)]), ["a new trouble"]);
+	await page.unrouteAll({ behavior: "ignoreErrors" });
+	equal(page.problems, []);
+	await page.context().close();
+});
+
 test("the table of packets is filtered, also by its address, and says how many there are", async () => {
 	const page = await open(`${d.base}/packets?t=all`);
 	await page.locator(".grid-row").first().waitFor();
@@ -134,7 +168,7 @@ test("nodes are filtered by chips, opened with their tabs and compared", async (
 	for (const tab of ["Links", "Paths", "Packets", "History", "Overview"]) {
 		await page.locator(".drawer .tabs a", { hasText: tab }).click();
 		await page.locator(".drawer .tabs a[aria-current]", { hasText: tab }).waitFor();
-		await page.locator(".drawer .skeleton").waitFor({ state: "detached" });
+		await page.locator(".drawer .skeleton").first().waitFor({ state: "detached" });
 		equal(await page.locator(".drawer .notice.bad").count(), 0, tab);
 	}
 	await page.goto(`${d.base}/nodes/compare?keys=${repeaters.slice(0, 2).map((n) => n.public_key).join(".")}`);
@@ -151,7 +185,7 @@ test("observers are listed with a state, opened and compared", async () => {
 	for (const tab of ["", "/radio", "/hears", "/packets"]) {
 		await page.goto(`${d.base}/observers/${observers[0].id}${tab}`);
 		await page.locator(".drawer h2", { hasText: observers[0].name }).waitFor();
-		await page.locator(".drawer .skeleton").waitFor({ state: "detached" });
+		await page.locator(".drawer .skeleton").first().waitFor({ state: "detached" });
 		equal(await page.locator(".drawer .notice.bad").count(), 0, tab);
 	}
 	await page.goto(`${d.base}/observers/compare?ids=${observers[0].id}~${observers[1].id}&hours=1`);
@@ -193,6 +227,11 @@ test("addresses of CoreScope's pages lead to ours, unknown ones say so", async (
 	const page = await open(`${d.base}/#/nodes/${repeaters[0].public_key}`);
 	await page.locator(".drawer h2", { hasText: repeaters[0].name }).waitFor();
 	ok(page.url().startsWith(`${d.base}/nodes/`), page.url());
+	await page.goto(`${d.base}/#/map?lat=50.5&lon=4.25&zoom=9`);
+	await eventually("the same place", () => new URL(page.url()).searchParams.get("c")?.startsWith("50.5,4.25,9"));
+	await page.goto("about:blank");
+	await page.goto(`${d.base}/#/packets?filter=${encodeURIComponent("type == ADVERT")}`);
+	await eventually("the same filter", () => new URL(page.url()).searchParams.get("q") === "type == ADVERT");
 	await page.goto(`${d.base}/nowhere`);
 	await page.getByText("There is no page at this address").waitFor();
 	await page.goto(`${d.base}/packets/0000000000000000`);

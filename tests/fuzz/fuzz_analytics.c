@@ -60,13 +60,30 @@ host_publish(const mk_host *host, const char *topic, const void *body, uint32_t 
 	return MK_OK;
 }
 
-/* There is no thread: what is posted runs at once, and what that posts with it. */
+static struct {
+	void (*fn)(void *);
+	void *arg;
+} posts[16];
+static uint32_t post_count;
+
 static mk_result
 host_post(const mk_host *host, void (*fn)(void *), void *arg)
 {
 	(void)host;
-	fn(arg);
+	if (post_count == sizeof(posts) / sizeof(posts[0]))
+		return MK_EAGAIN;
+	posts[post_count].fn = fn;
+	posts[post_count++].arg = arg;
 	return MK_OK;
+}
+
+static void
+run_posts(void)
+{
+	while (post_count > 0) {
+		post_count--;
+		posts[post_count].fn(posts[post_count].arg);
+	}
 }
 
 static void
@@ -317,11 +334,13 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			now += kind >> 2;
 			frame_on_tick(&f, now);
 		}
+		run_posts();
 		data += len;
 		size -= len;
 	}
 	expect_empty(&f, &out);
 	js_fini(&out);
 	frame_fini(&f);
+	run_posts(); /* what was begun still ends */
 	return 0;
 }

@@ -95,7 +95,8 @@ def equal(a, b):
 def mark(value):
     """By what two lists without an order are laid side by side."""
     if isinstance(value, dict):
-        for name in ("hop", "id", "hash", "public_key", "pubkey", "observer_id", "observerID", "name"):
+        for name in ("hop", "id", "hash", "public_key", "pubkey", "observer_id", "observerID", "name",
+                     "payload_type"):
             if isinstance(value.get(name), (str, int)):
                 return (0, name, str(value[name]), json.dumps(value, sort_keys=True))
     return (1, "", "", json.dumps(value, sort_keys=True))

@@ -2,8 +2,10 @@
 # SPDX-License-Identifier: MIT
 """The http plugin of the running daemon: routes, errors, headers, files."""
 
+import contextlib
 import json
 import os
+import socket
 import ssl
 import subprocess
 import tempfile
@@ -200,6 +202,25 @@ class Configured(unittest.TestCase):
             answer = ask(d.port, "/metrics")
             self.assertEqual((answer.status, answer.headers["retry-after"]), (429, "1"))
             self.assertEqual(ask(d.port, "/api/routes").status, 200)
+
+    def test_one_address_does_not_take_all_connections(self):
+        request = b"GET /api/routes HTTP/1.1\r\nHost: a\r\n\r\n"
+
+        def status(s):
+            with s.makefile("rb") as stream:
+                s.sendall(request)
+                return read_answer(stream).status
+
+        with served({"limits": {"per_address": 5}}) as d, contextlib.ExitStack() as stack:
+            mine = [stack.enter_context(connect(d.port)) for _ in range(5)]
+            self.assertEqual([status(s) for s in mine], [200] * 5)
+            with connect(d.port) as more, more.makefile("rb") as stream:
+                self.assertEqual(read_answer(stream).status, 503)
+            with socket.create_connection(("127.0.0.1", d.port), daemon.SECONDS,
+                                          ("127.0.0.2", 0)) as other:
+                self.assertEqual(status(other), 200)
+            mine[0].close()
+            wait_for("room", lambda: ask(d.port, "/api/routes").status == 200)
 
     def test_clients_behind_a_known_proxy_are_told_apart(self):
         with served({"budget": {"per_second": 1, "burst": 2}, "proxies": ["127.0.0.1"]}) as d:

@@ -105,6 +105,7 @@ class WebSocket:
         if answer is None or answer.status != 101:
             self.close()
             raise Refused(answer)
+        self.headers = answer.headers
         guid = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
         digest = hashlib.sha1(key.encode() + guid).digest()
         assert answer.headers["sec-websocket-accept"] == base64.b64encode(digest).decode()
@@ -119,8 +120,8 @@ class WebSocket:
         self.stream.close()
         self.socket.close()
 
-    def frame(self, opcode, payload=b"", masked=True, final=True):
-        head = bytes([(0x80 if final else 0) | opcode])
+    def frame(self, opcode, payload=b"", masked=True, final=True, reserved=0):
+        head = bytes([(0x80 if final else 0) | reserved | opcode])
         mask = os.urandom(4) if masked else b""
         bit = 0x80 if masked else 0
         n = len(payload)

@@ -22,6 +22,7 @@ NODES = [("aa" * 32, "inside", 15, 15), ("bb" * 32, "outside B", 50, 50),
 FILE = {"branding": {"siteName": "<b>Mesh</b>"}, "theme": {"accent": "#123456"},
         "typeColors": {"REQUEST": "#000001"}, "map": {"tiles": {"a": "b"}}, "cacheTTL": {"stats": 1},
         "apiKey": "nobody must see this"}
+TILES = "https://tiles.example:8443/a/{z}/{x}/{y}.png"
 
 
 def filled(config=None):
@@ -60,7 +61,7 @@ class Options(unittest.TestCase):
             config = {"pages": {"files": [file.name], "health": {"node_silent": "2h"},
                                 "times": {"mode": "absolute"}, "max_hop_km": 12.5,
                                 "disabled_tabs": ["x"]},
-                      "map": {"center": "1.5,-2", "zoom": 3},
+                      "map": {"center": "1.5,-2", "zoom": 3, "tiles": TILES},
                       "regions": [{"code": "SJC", "label": "San Jose"}],
                       "areas": [{"key": "B", "lat_min": 1, "lat_max": 2, "lon_min": 3, "lon_max": 4},
                                 {"key": "A", "label": "First",
@@ -75,6 +76,9 @@ class Options(unittest.TestCase):
                                                  "web": "none"}}})
                 d.ask("reload")
                 wait_for("the default", lambda: get_json(d.port, "/api/config/map")["zoom"] == 9)
+                self.assertEqual(get_json(d.port, "/api/web/map"), {"tiles": None})
+                policy = ask(d.port, "/api/web/map").headers["content-security-policy"]
+                self.assertIn("img-src 'self' data: blob:;", policy)
 
     def check(self, port):
         client = get_json(port, "/api/config/client")
@@ -83,9 +87,9 @@ class Options(unittest.TestCase):
         self.assertEqual((client["maxHopDist"], client["perfSlowMs"]), (12.5, None))
         self.assertEqual(client["map"], {"tiles": {"a": "b"}})
         self.assertEqual(client["customizer"], {"disabledTabs": ["x"]})
-        theme = ask(port, "/api/config/theme")
-        self.assertNotIn(b"<b>", theme.body)
-        theme = json.loads(theme.body)
+        theme_answer = ask(port, "/api/config/theme")
+        self.assertNotIn(b"<b>", theme_answer.body)
+        theme = json.loads(theme_answer.body)
         self.assertEqual(theme["branding"]["siteName"], "<b>Mesh</b>")
         self.assertEqual((theme["theme"]["accent"], theme["themeDark"]["accent"]),
                          ("#123456", "#4a9eff"))
@@ -93,6 +97,10 @@ class Options(unittest.TestCase):
                          ("#000001", "#6b7280"))
         self.assertEqual(get_json(port, "/api/config/cache"), {"stats": 1})
         self.assertEqual(get_json(port, "/api/config/map"), {"center": [1.5, -2], "zoom": 3})
+        self.assertEqual(get_json(port, "/api/web/map"),
+                         {"tiles": {"url": TILES, "attribution": "", "max_zoom": 19}})
+        self.assertIn("img-src 'self' data: blob: https://tiles.example:8443;",
+                      theme_answer.headers["content-security-policy"])
         self.assertEqual(get_json(port, "/api/config/regions"), {"SJC": "San Jose"})
         self.assertEqual(get_json(port, "/api/config/areas"), [{"key": "A", "label": "First"}])
         self.assertEqual([a["key"] for a in get_json(port, "/api/config/areas/polygons")],
@@ -103,7 +111,10 @@ class Options(unittest.TestCase):
                              ({"regions": [{"code": "A", "label": "<"}]}, "regions[0].label"),
                              ({"areas": [{"key": "a", "lat_min": 1}]}, "all four sides"),
                              ({"areas": [{"key": "a", "polygon": ["1,2"]}]}, "three corners"),
-                             ({"map": {"center": "here"}}, "map.center")):
+                             ({"map": {"center": "here"}}, "map.center"),
+                             ({"map": {"tiles": "https://a/{z}/{x}/{y}; script-src *"}}, "map.tiles"),
+                             ({"map": {"tiles": "https://{s}.a/{z}/{x}/{y}.png"}}, "map.tiles"),
+                             ({"map": {"tiles": "https://a/{z}/{x}.png"}}, "map.tiles")):
             with served() as d:
                 d.configure({"http": {"config": config}})
                 status, text = d.check()

@@ -210,6 +210,7 @@ def served(kind):
 
 
 DAEMONS = {}  # they start while others are asked
+PATTERNS = []
 
 
 def setUpModule():
@@ -218,6 +219,12 @@ def setUpModule():
     for kind in ("EMPTY", "FIXTURE", "MESH"):
         if kind != "FIXTURE" or os.path.exists(FIXTURE):
             DAEMONS[kind] = starter.submit(served, kind)
+            unittest.addModuleCleanup(end, DAEMONS[kind])
+
+
+def end(daemon_to_be):
+    if not daemon_to_be.exception():
+        daemon_to_be.result().close()
 
 
 class Client:
@@ -275,7 +282,7 @@ class Routes:
             "two": ["~".join((observers + ["a", "b"])[:2])], "hops": [",".join(hops)],
             "other": [(nodes or ["0" * 64])[-1]]}
 
-    def fill(self, path, contract):
+    def fill(self, path):
         """The path with known values: all combinations, of which there are few."""
         names = re.findall(r"{(\w+)}", path)
         here = {"id": "observer" if "observers" in path else "packet",
@@ -290,8 +297,8 @@ class Routes:
     def targets(self, path, contract):
         """(target, shape) of what has an answer."""
         for query, shape in contract.asks or [("", None)]:
-            for target in self.fill(path, contract):
-                for asked in self.fill(query, contract):
+            for target in self.fill(path):
+                for asked in self.fill(query):
                     yield target + (f"?{asked}" if asked != "-" and asked else ""), \
                         shape or contract.answer
 
@@ -329,8 +336,7 @@ class Routes:
     def check_order(self, target, value, path, key):
         down, name = key[0] == "-", key.lstrip("-")
         for rows in inside(value, path):
-            got = [r if name == "." else r.get(name) for r in rows]
-            got = [(v is not None, v if v is not None else 0) for v in got]  # null is the least
+            got = [(r.get(name) is not None, r.get(name) or 0) for r in rows]  # null is the least
             if got != sorted(got, reverse=down):
                 self.found.append(f"{target}: {path} is not in the order of {key}")
 
@@ -354,7 +360,7 @@ class Routes:
     def check_limit(self, path, operation, contract):
         """At most so many; at least one; no number is the default; nothing beyond the end."""
         schema = {p["name"]: p["schema"] for p in operation["parameters"]}
-        target = next(self.fill(path, contract))
+        target = next(self.fill(path))
         count = lambda query: len(inside(self.client.get(f"{target}?{query}"), contract.limited)[0])
         if self.kind == "EMPTY":
             self.assertEqual(count("limit=1"), 0)
@@ -372,15 +378,19 @@ class Routes:
 
     def check_head(self, path, contract):
         target, _ = next(self.targets(path, contract))
-        get, head = self.client.ask(target), self.client.ask(target, "HEAD")
         names = ["content-type"] + ([] if contract.live else ["content-length", "etag"])
-        self.expect(head.data == b"" and head.status == get.status and
-                    all(head.headers[n] == get.headers[n] for n in names), f"HEAD {target}", head)
+        for _ in range(3):  # something may have changed in between
+            get, head = self.client.ask(target), self.client.ask(target, "HEAD")
+            if head.status == get.status and all(head.headers[n] == get.headers[n] for n in names):
+                break
+        else:
+            self.expect(False, f"HEAD {target} is not GET", head)
+        self.expect(head.data == b"", f"HEAD {target}", head)
 
     def check_unknown(self, path, contract):
         target = re.sub(r"{\w+}", "f" * 64, path)
         queries = [q for q, _ in contract.asks] or [""]
-        answer = self.client.ask(target + (f"?{next(self.fill(queries[0], contract))}"
+        answer = self.client.ask(target + (f"?{next(self.fill(queries[0]))}"
                                            if queries[0] not in ("", "-") else ""))
         if contract.unknown == 200:
             self.expect(answer.status == 200, f"{target} is unknown", answer)
@@ -392,8 +402,8 @@ class Routes:
     def check_method(self, path):
         """Another method is not allowed. A path may be another route's, too: /api/packets/{id}."""
         target = re.sub(r"{\w+}", "f" * 64, path)
-        methods = {m for p, m in self.paths.items()
-                   if re.fullmatch(re.sub(r"{\w+}", "[^/]+", p), target) for m in m}
+        methods = {m for p, all_of in self.paths.items() for m in all_of
+                   if re.fullmatch(re.sub(r"{\w+}", "[^/]+", p), target)}
         for method in {"DELETE", "PATCH", "POST", "GET", "PUT"} - {m.upper() for m in methods}:
             answer = self.client.ask(target, method, body=b"" if method in ("POST", "PUT") else None)
             allow = answer.headers.get("allow", "")
@@ -424,14 +434,13 @@ class Routes:
         if "{" in path and contract.unknown:
             self.check_unknown(path, contract)
         if contract.missing != 200:
-            answer = self.client.ask(next(self.fill(path, contract)))
+            answer = self.client.ask(next(self.fill(path)))
             self.expect(self.is_error(answer, contract.missing), f"{path} without a query", answer)
 
     def check_body(self, path, method, contract):
         """A body that is none is an error, one that is right has an answer of the shape."""
-        target = next(self.fill(path, contract), path) if "{name}" not in path else \
-            re.sub(r"{\w+}", "x", path)
-        for body in (b"", b"{", b"[]", b"\xff", b"null", b'{"a":' * 200, b"x" * (1 << 17)):
+        target = re.sub(r"{\w+}", "x", path)
+        for body in (b"", b"{", b"[]", b"\xff", b"null", b'{"a":' * 100, b"x" * 600):
             answer = self.client.ask(target, method, body=body)
             self.expect(answer.status == 200 or 400 <= answer.status < 500 and
                         self.is_error(answer, answer.status), f"{method} {target} {body[:9]}", answer)
@@ -506,12 +515,9 @@ class Mesh(Routes, unittest.TestCase):
     kind = "MESH"
 
 
-PATTERNS = []
-
 if __name__ == "__main__":
     if not all(os.path.exists(f"{BUILD}/plugins/{p}.so") for p in (*PLUGINS, "http", "sim", "storage")):
         sys.exit(77)
-    for argument in sys.argv[1:]:
-        PATTERNS.append(argument)
+    PATTERNS += sys.argv[1:]
     sys.argv[1:] = []
     daemon.main()

@@ -3,12 +3,14 @@
 """Clients that mean no good, against the running daemon. While they are at it, another client is
 served, and afterwards the daemon has no more memory, connections or descriptors than before."""
 
+import gzip
 import os
 import random
 import socket
 import threading
 import time
 import unittest
+import zlib
 
 import daemon
 from http_client import Refused, WebSocket, ask, connect, get_json, read_answer, served, wait_for
@@ -187,6 +189,41 @@ class Hostile(unittest.TestCase):
         wait_for("room", lambda: self.numbers().get("clients") == 0)
         for _ in range(200):
             WebSocket(self.d.port).close()
+        self.well()
+
+    def test_pages_of_others_get_no_socket(self):
+        for _ in range(50):
+            for origin in ("https://evil.example", "null", f"http://127.0.0.1.evil:{self.d.port}"):
+                with self.assertRaises(Refused) as refused:
+                    WebSocket(self.d.port, headers={"Origin": origin})
+                self.assertEqual(refused.exception.args[0].status, 403, origin)
+        self.well()
+
+    def test_a_message_that_never_ends(self):
+        ws = WebSocket(self.d.port)
+        with self.assertRaises(OSError):
+            ws.frame(1, b"{", final=False)
+            for _ in range(5000):
+                ws.frame(0, b" " * 60000, final=False)
+        ws.close()
+        self.well()
+
+    def test_compressed_bombs(self):
+        """Nothing is unpacked: not a body, and a socket does not agree to compressed messages."""
+        bomb = gzip.compress(b"{" + b" " * (4 << 20))
+        for name in ("Content-Encoding", "Transfer-Encoding"):
+            answer = ask(self.d.port, "/api/decode", "POST", {name: "gzip"}, bomb)
+            self.assertTrue(answer is None or 400 <= answer.status < 500, answer)
+        offer = {"Sec-WebSocket-Extensions": "permessage-deflate; client_max_window_bits"}
+        for _ in range(10):
+            with WebSocket(self.d.port, headers=offer) as ws:
+                self.assertNotIn("sec-websocket-extensions", ws.headers)
+                packed = zlib.compress(b" " * (1 << 20))[2:-4]
+                ws.frame(1, packed, reserved=0x40)
+                frame = ws.receive_frame()
+                while frame is not None and frame[0] != 8:
+                    frame = ws.receive_frame()
+                self.assertIn(frame, (None, (8, b"\x03\xea")))
         self.well()
 
     def test_half_handshakes(self):

@@ -27,7 +27,8 @@
 #define NODES 50
 #define THREADS_MAX 4096u
 #define NOW 1795243380
-#define MEMORY (3u << 20) /* so that old packets go */
+#define MEMORY (1u << 20) /* so that old packets go */
+#define RAW_BYTES 500
 
 static pthread_t threads[THREADS_MAX];
 static uint32_t thread_count;
@@ -167,9 +168,10 @@ db_add(int count)
 		char key[65];
 
 		node_key(id, key);
-		good = sql("INSERT INTO transmissions VALUES (%lld, '1500AABBCCDD', '%016llx',"
-			   " '2026-11-21T06:43:00Z', 1, 5, 0, NULL, NULL, %d, NULL, NULL, NULL)",
-			   (long long)id, (unsigned long long)id, NOW);
+		good = sql(
+		    "INSERT INTO transmissions VALUES (%lld, '15' || hex(zeroblob(%d)), '%016llx',"
+		    " '2026-11-21T06:43:00Z', 1, 5, 0, NULL, NULL, %d, NULL, NULL, NULL)",
+		    (long long)id, RAW_BYTES - 1, (unsigned long long)id, NOW);
 		for (int k = 0; good && k < COPIES; k++)
 			good =
 			    sql("INSERT INTO observations VALUES (%lld, %lld, %d, 'rx', 2.5, -90,"
@@ -207,7 +209,7 @@ tell_state(mk_writer *w, const char *path, uint64_t epoch)
 static void
 tell_stored(mk_writer *w, int64_t from)
 {
-	static const uint8_t raw[] = { 0x15, 0, 0xaa, 0xbb, 0xcc, 0xdd };
+	static const uint8_t raw[RAW_BYTES] = { 0x15 };
 	char text[65];
 
 	mk_writer_reset(w);

@@ -95,13 +95,19 @@ db_take(struct read *r, mk_err *err)
 }
 
 void
+db_reset(struct dbc *c)
+{
+	for (int i = 0; i < DB_STATEMENTS; i++)
+		sqlite3_reset(c->kept[i]);
+	c->until_us = 0;
+}
+
+void
 db_give(struct read *r, struct dbc *c)
 {
 	uint32_t n = 0;
 
-	for (int i = 0; i < DB_STATEMENTS; i++)
-		sqlite3_reset(c->kept[i]);
-	c->until_us = 0;
+	db_reset(c);
 	pthread_mutex_lock(&r->db_lock);
 	for (const struct dbc *at = r->idle; at != NULL; at = at->next)
 		n++;

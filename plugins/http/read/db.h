@@ -62,6 +62,8 @@ mk_result db_fail(struct dbc *c, mk_err *err);
 mk_result db_open(struct dbc **out, const struct read *r, const char *path, uint32_t cache_kib,
 		  mk_err *err);
 void db_close(struct dbc *c);
+/* What was read with its statements is no good any more. */
+void db_reset(struct dbc *c);
 /* Its statements end after so long. */
 void db_limit(struct dbc *c, uint64_t us);
 /* False: a row that is none: without hash or time. */

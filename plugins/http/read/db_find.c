@@ -206,6 +206,7 @@ db_begin(struct read_scratch *scratch, const struct read_filter *f, struct wante
 
 	if (rc != MK_OK)
 		return rc;
+	db_reset(scratch->db); /* functions do not change while a statement is under way */
 	db_limit(scratch->db, scratch->r->warm || db_is_everything(f) ? FIND_US : FIND_COLD_US);
 	if (wanted->members != NULL &&
 	    sqlite3_create_function(scratch->db->db, "mk_member", 1, SQLITE_UTF8, wanted, db_member,

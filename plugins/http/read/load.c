@@ -11,9 +11,8 @@
 #define CHUNK_LOCKED 256  /* the same while readers wait */
 #define CHUNK_TXS 1024    /* packets that are read before their observations are there */
 #define LOAD_CACHE_KIB 4096u
-#define LEAST_BYTES \
-	24u /* no model has smaller observations: what certainly does not fit is not \
-         read */
+/* An observation seldom takes less: what certainly does not fit is not read. */
+#define LEAST_BYTES 20u
 
 static const char sql_txs[] =
     "SELECT " DB_TX_COLUMNS " FROM transmissions t WHERE t.id > ?1 ORDER BY t.id LIMIT ?2";
@@ -257,10 +256,10 @@ load_begin(struct load *l, mk_err *err)
 	struct read *r = l->r;
 	mk_result rc = db_open(&l->c, r, l->path, LOAD_CACHE_KIB, err);
 
-	if (rc == MK_OK)
-		rc = db_load_people(r, l->c, err);
 	if (rc == MK_OK && l->fresh)
 		rc = load_totals(l, err);
+	if (rc == MK_OK) /* after that there are answers */
+		rc = db_load_people(r, l->c, err);
 	if (rc == MK_OK && l->fresh)
 		rc = load_find_begin(l, err);
 	if (rc != MK_OK)

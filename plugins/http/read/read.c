@@ -272,3 +272,52 @@ read_get_state(const struct read *r, struct read_state *out)
 	}
 	memcpy(out->database, r->database, sizeof(out->database));
 }
+
+static uint64_t
+read_lists(const struct list *lists, uint32_t count)
+{
+	uint64_t bytes = count * sizeof(*lists);
+
+	for (uint32_t i = 0; i < count; i++)
+		bytes += lists[i].cap * sizeof(*lists[i].at);
+	return bytes;
+}
+
+static uint64_t
+read_text(const char *text)
+{
+	return text == NULL ? 0 : strlen(text) + 1;
+}
+
+void
+read_get_memory(const struct read *r, struct read_memory *out)
+{
+	const struct store *s = &r->store;
+
+	*out = (struct read_memory){
+		.packets = s->cap * sizeof(*s->txs) + s->slot_count * sizeof(*s->by_hash),
+		.lists = read_lists(s->by_node, s->node_cap) +
+			 read_lists(s->by_observer, s->observer_cap),
+		/* The resolver has the key and a candidate for each length of hop, too. */
+		.nodes = r->node_cap * (sizeof(*r->nodes) + sizeof(*r->more) + sizeof(*r->heads)) +
+			 r->hops.ids.count * (65 + 4 * sizeof(uint64_t)),
+		.observers = r->observer_cap * (sizeof(*r->observers) + sizeof(*r->observer_texts)),
+	};
+	for (uint32_t i = 0; i < s->count; i++) {
+		out->contents += s->txs[i].obs_at;
+		out->observations += s->txs[i].len - s->txs[i].obs_at;
+	}
+	out->room = s->bytes - out->packets - out->lists - out->contents - out->observations;
+	for (uint32_t i = 0; i < r->node_count; i++) {
+		const struct read_node *n = &r->nodes[i];
+
+		out->nodes += read_text(n->name) + read_text(n->role) + read_text(n->first_seen) +
+			      read_text(n->last_seen);
+	}
+	for (uint32_t i = 0; i < r->observer_count; i++) {
+		const struct read_observer *o = &r->observers[i];
+
+		out->observers += read_text(o->id) + read_text(o->name) + read_text(o->model) +
+				  read_text(o->firmware) + read_text(o->last_seen);
+	}
+}

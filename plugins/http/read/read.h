@@ -219,6 +219,15 @@ struct read_state {
 	char database[4096];
 };
 void read_get_state(const struct read *r, struct read_state *out);
+
+struct read_memory {      /* bytes, for who wants to know where they are */
+	uint64_t packets; /* a row for each, and finding them by hash */
+	uint64_t contents, observations;
+	uint64_t room;  /* for more of both */
+	uint64_t lists; /* which packets a node or an observer has to do with */
+	uint64_t nodes, observers;
+};
+void read_get_memory(const struct read *r, struct read_memory *out);
 #define READ_WARM "read/warm" /* what httpd_tell() is to say when that has become true */
 
 /* For the plugin's thread. Messages: packet/stored, node/changed, observer/changed, storage/state,

@@ -160,6 +160,29 @@ perf_store(const struct http *h, struct json *out)
 	js_object_end(out);
 }
 
+/* Where the bytes of this plugin are; asked for by mem=1, because all packets are looked at. */
+static void
+perf_memory(const struct http *h, struct json *out)
+{
+	struct httpd_stats stats;
+	struct read_memory m;
+
+	read_get_memory(h->read, &m);
+	httpd_get_stats(h->server, &stats);
+	js_kobject(out, "memory");
+	js_kuint(out, "packets", m.packets);
+	js_kuint(out, "contents", m.contents);
+	js_kuint(out, "observations", m.observations);
+	js_kuint(out, "room", m.room);
+	js_kuint(out, "lists", m.lists);
+	js_kuint(out, "nodes", m.nodes);
+	js_kuint(out, "observers", m.observers);
+	js_kuint(out, "cache", stats.cache_bytes);
+	js_kuint(out, "events", ring_bytes(h->ring));
+	js_kuint(out, "resident", atomic_load(&h->rss_bytes));
+	js_object_end(out);
+}
+
 /* -------------------------------------------------------------- database -- */
 
 /* What its files say by themselves; no connection is needed for that. */
@@ -293,6 +316,8 @@ perf_all(struct request *rq, struct json *out)
 	model_read(&h->model);
 	perf_store(h, out);
 	perf_files(h, out);
+	if (request_bool(rq, "mem"))
+		perf_memory(h, out);
 	model_read_end(&h->model);
 	js_object_end(out);
 }
@@ -394,8 +419,13 @@ perf_sources(struct request *rq, struct json *out)
 }
 
 /* clang-format off */
+static const struct route_param perf_params[] = {
+	{ .name = "mem", .type = PARAM_BOOL, .help = "with the bytes of each part in memory" },
+	{ .name = NULL },
+};
+
 const struct route perf_routes[] = {
-	{ .method = "GET", .pattern = "/api/perf", .handle = perf_all,
+	{ .method = "GET", .pattern = "/api/perf", .handle = perf_all, .params = perf_params,
 	  .summary = "answers by route, memory, the database" },
 	{ .method = "POST", .pattern = "/api/perf/reset", .handle = perf_forget, .flags = ROUTE_KEY,
 	  .body_max = 4096, .summary = "begins the numbers of answers anew", .answer = "{ok: true}" },

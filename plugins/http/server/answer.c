@@ -14,10 +14,11 @@
 #define COPY_MAX 65536u   /* larger texts are handed over, not copied */
 
 static const char json_type_text[] = "application/json";
-/* %s%s: the one outside host that the operator may have named for map tiles. */
-#define CSP_OURS                                                                  \
-	"default-src 'self'; img-src 'self' data: blob:%s%s; worker-src 'self'; " \
+/* With the one outside host that the operator may have named for map tiles. */
+#define CSP_OURS(tiles)                                                                 \
+	"default-src 'self'; img-src 'self' data: blob: " tiles "; worker-src 'self'; " \
 	"object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+static const char csp_ours[] = CSP_OURS("");
 /* What CoreScope's pages need: inline handlers and styles, two libraries from a CDN, map tiles. */
 static const char csp_compat[] =
     "default-src 'self'; script-src 'self' 'unsafe-inline' https://unpkg.com; "
@@ -117,16 +118,18 @@ static void
 answer_security(const struct request *rq, struct MHD_Response *response)
 {
 	const char *tiles = rq->settings == NULL ? NULL : rq->settings->tiles.origin;
-	char ours[1024];
+	const char *policy = rq->conn->listener->compat ? csp_compat : csp_ours;
+	char with_tiles[1024];
 
-	(void)snprintf(ours, sizeof(ours), CSP_OURS, tiles == NULL ? "" : " ",
-		       tiles == NULL ? "" : tiles);
+	if (tiles != NULL && !rq->conn->listener->compat) {
+		(void)snprintf(with_tiles, sizeof(with_tiles), CSP_OURS("%s"), tiles);
+		policy = with_tiles;
+	}
 	answer_add(response, "X-Content-Type-Options", "nosniff");
 	/* Owners of tiles want to know which site shows them; the host is all that they are told. */
 	answer_add(response, "Referrer-Policy",
 		   tiles == NULL ? "same-origin" : "strict-origin-when-cross-origin");
-	answer_add(response, "Content-Security-Policy",
-		   rq->conn->listener->compat ? csp_compat : ours);
+	answer_add(response, "Content-Security-Policy", policy);
 }
 
 enum MHD_Result

@@ -81,6 +81,23 @@ retained_grow(struct retained_topic *t)
 	return true;
 }
 
+static void
+retained_supersede(struct retained *r, struct retained_topic *t)
+{
+	bool large = t->base != NULL && t->base->len >= RETAINED_LARGE;
+
+	for (uint32_t i = 0; i < t->count && large && r->ring != NULL; i++)
+		ring_forget(r->ring, t->deltas[i]);
+	retained_drop_deltas(t);
+	event_unref(t->before);
+	t->before = large ? NULL : t->base;
+	if (!large)
+		return;
+	if (r->ring != NULL)
+		ring_forget(r->ring, t->base);
+	event_unref(t->base);
+}
+
 void
 retained_put(struct retained *r, struct event *e)
 {
@@ -91,9 +108,7 @@ retained_put(struct retained *r, struct event *e)
 		return;
 	}
 	if ((e->flags & MK_MSG_DELTA) == 0) {
-		retained_drop_deltas(t);
-		event_unref(t->before);
-		t->before = t->base;
+		retained_supersede(r, t);
 		t->base = event_ref(e);
 		t->incomplete = false;
 		return;

@@ -11,11 +11,12 @@
 #define RETAINED_TOPICS 512u
 #define RETAINED_DELTAS 4096u
 #define RETAINED_BYTES (16u << 20) /* of the deltas of one topic */
+#define RETAINED_LARGE (64u << 10) /* a value that is dropped as soon as there is a newer one */
 
 struct retained_topic {
 	char name[MK_TOPIC_MAX + 1];
 	struct event *base;   /* the last whole one; NULL until there is one */
-	struct event *before; /* the whole one before it */
+	struct event *before; /* the whole one before it, unless it is large */
 	struct event **deltas;
 	uint32_t count, cap;
 	uint64_t bytes;
@@ -25,7 +26,8 @@ struct retained_topic {
 struct retained {
 	struct retained_topic *topics;
 	uint32_t count, cap;
-	uint64_t refused; /* topics and deltas that were too many */
+	uint64_t refused;  /* topics and deltas that were too many */
+	struct ring *ring; /* NULL, or where large ones that a newer one supersedes are forgotten */
 };
 
 void retained_init(struct retained *r);

@@ -94,8 +94,29 @@ ring_drop(struct ring *r)
 {
 	struct event *e = r->at[r->tail++ & (r->cap - 1)];
 
+	if (e == NULL)
+		return;
 	r->bytes -= event_weight(e);
 	event_unref(e);
+}
+
+/* Under the lock. */
+static bool
+ring_has(const struct ring *r, const struct event *e)
+{
+	return e->placed && e->position >= r->tail && r->at[e->position & (r->cap - 1)] == e;
+}
+
+void
+ring_forget(struct ring *r, struct event *e)
+{
+	pthread_mutex_lock(&r->lock);
+	if (ring_has(r, e)) {
+		r->at[e->position & (r->cap - 1)] = NULL;
+		r->bytes -= event_weight(e);
+		event_unref(e);
+	}
+	pthread_mutex_unlock(&r->lock);
 }
 
 void
@@ -157,8 +178,10 @@ ring_next(struct ring *r, uint64_t *at, bool *fell)
 		*at = r->tail;
 		*fell = true;
 	}
-	if (*at < r->head)
-		e = event_ref(r->at[(*at)++ & (r->cap - 1)]);
+	while (e == NULL && *at < r->head)
+		e = r->at[(*at)++ & (r->cap - 1)];
+	if (e != NULL)
+		event_ref(e);
 	pthread_mutex_unlock(&r->lock);
 	return e;
 }
@@ -184,7 +207,7 @@ ring_frames(struct ring *r, struct event *e, enum ring_form form,
 		frames_free(made);
 		return f;
 	}
-	if (e->placed && e->position >= r->tail)
+	if (ring_has(r, e))
 		r->bytes += event_weight(e) - before;
 	pthread_mutex_unlock(&r->lock);
 	return made;

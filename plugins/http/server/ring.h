@@ -47,6 +47,8 @@ struct ring *ring_new(uint32_t max_entries, uint64_t max_bytes);
 void ring_free(struct ring *r); /* takes NULL */
 /* Takes the reference. The oldest ones make room. */
 void ring_put(struct ring *r, struct event *e);
+/* Nobody will be brought this one any more. Its place stays; who passes it sees that it is missing. */
+void ring_forget(struct ring *r, struct event *e);
 /* Positions: [ring_tail, ring_head). */
 uint64_t ring_tail(struct ring *r);
 uint64_t ring_head(struct ring *r);

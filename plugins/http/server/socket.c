@@ -13,15 +13,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include <openssl/evp.h>
 #include <wslay/wslay.h>
 
 #include "events.h"
+#include "handshake.h"
 
 #define QUEUE_LOW 65536u /* bytes that may wait in wslay */
 #define QUEUE_MOST 256u  /* texts and answers to pings that may */
@@ -55,23 +54,6 @@ struct sockets {
 
 /* ------------------------------------------------------------ handshake -- */
 
-static bool
-sockets_has_token(const char *list, const char *token)
-{
-	size_t len = strlen(token);
-
-	while (list != NULL && *list != '\0') {
-		size_t n;
-
-		list += strspn(list, " \t,");
-		n = strcspn(list, " \t,");
-		if (n == len && strncasecmp(list, token, len) == 0)
-			return true;
-		list += n;
-	}
-	return false;
-}
-
 /* Which of the two a path is about, or FORMS. */
 static enum ring_form
 sockets_form(const struct request *rq)
@@ -94,41 +76,7 @@ sockets_wanted(const struct request *rq)
 	if (form == FORMS || strcmp(rq->method, "GET") != 0)
 		return false;
 	return form == FORM_EVENT || rq->target.segments > 0 ||
-	       sockets_has_token(answer_header(rq, "Upgrade"), "websocket");
-}
-
-/* No Origin: no browser. The page's own host, or one that is listed; "*" does not count here. */
-static bool
-sockets_origin_is_good(const struct request *rq)
-{
-	const char *origin = answer_header(rq, "Origin");
-	const char *host = answer_header(rq, "Host");
-	const char *at = origin == NULL ? NULL : strstr(origin, "://");
-
-	if (origin == NULL)
-		return true;
-	if (at != NULL && host != NULL && strcasecmp(at + 3, host) == 0)
-		return true;
-	for (const char *const *o = rq->settings->origins; *o != NULL; o++)
-		if (strcmp(*o, "*") != 0 && strcasecmp(*o, origin) == 0)
-			return true;
-	return false;
-}
-
-static bool
-sockets_accept_key(const char *key, char out[32])
-{
-	static const char guid[] = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
-	unsigned char digest[EVP_MAX_MD_SIZE];
-	unsigned int len = 0;
-	char text[64];
-
-	if (key == NULL || strlen(key) != 24 ||
-	    snprintf(text, sizeof(text), "%s%s", key, guid) >= (int)sizeof(text) ||
-	    EVP_Digest(text, strlen(text), digest, &len, EVP_sha1(), NULL) != 1)
-		return false;
-	EVP_EncodeBlock((unsigned char *)out, digest, (int)len);
-	return true;
+	       handshake_has_token(answer_header(rq, "Upgrade"), "websocket");
 }
 
 static void sockets_on_upgrade(void *cls, struct MHD_Connection *mhd, void *state,
@@ -139,21 +87,23 @@ enum MHD_Result
 sockets_upgrade(struct request *rq)
 {
 	struct httpd *s = rq->conn->worker->server;
-	const char *version = answer_header(rq, "Sec-WebSocket-Version");
+	const struct handshake h = { .upgrade = answer_header(rq, "Upgrade"),
+				     .connection = answer_header(rq, "Connection"),
+				     .version = answer_header(rq, "Sec-WebSocket-Version"),
+				     .key = answer_header(rq, "Sec-WebSocket-Key"),
+				     .origin = answer_header(rq, "Origin"),
+				     .host = answer_header(rq, "Host") };
+	char accept[HANDSHAKE_ACCEPT];
+	const char *why = "";
+	unsigned status = handshake_check(&h, rq->settings->origins, accept, &why);
 	struct MHD_Response *response;
-	char accept[32];
 
-	if (!sockets_has_token(answer_header(rq, "Upgrade"), "websocket") ||
-	    !sockets_has_token(answer_header(rq, "Connection"), "upgrade")) {
-		request_set_header(rq, "Upgrade", "websocket");
-		request_fail(rq, 426, "this is for WebSocket");
-	} else if (version == NULL || strcmp(version, "13") != 0) {
-		request_set_header(rq, "Sec-WebSocket-Version", "13");
-		request_fail(rq, 426, "only version 13 of WebSocket");
-	} else if (!sockets_accept_key(answer_header(rq, "Sec-WebSocket-Key"), accept)) {
-		request_fail(rq, 400, "bad handshake");
-	} else if (!sockets_origin_is_good(rq)) {
-		request_fail(rq, 403, "origin not allowed");
+	if (status != 0) {
+		request_fail(rq, status, "%s", why);
+		if (status == 426) {
+			request_set_header(rq, "Upgrade", "websocket");
+			request_set_header(rq, "Sec-WebSocket-Version", "13");
+		}
 	} else if (atomic_load(&s->clients) >= rq->settings->clients) {
 		request_fail(rq, 503, "too many clients");
 	} else if (!peers_connect(s->socket_peers, rq->client, rq->settings->clients_per_address)) {

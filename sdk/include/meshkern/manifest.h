@@ -45,6 +45,12 @@ bool mk_topic_covers(const char *pattern, const char *topic);
  * that covers it, or NULL. */
 const mk_topic *mk_topic_lookup(const mk_topic *table, const char *topic);
 
+/* For tables of topics by name. */
+uint32_t mk_topic_hash(const char *name);
+
+/* A pair of a map: the names of a table; none if it is NULL. */
+void mk_kv_topics(mk_writer *w, const char *key, const mk_topic *table);
+
 /* Has one entry of `a` messages for one of `b`? Both end with a NULL name. */
 bool mk_topics_meet(const mk_topic *a, const mk_topic *b);
 

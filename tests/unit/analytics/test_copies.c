@@ -209,13 +209,36 @@ Test(copies, minutes_later_it_is_another_packet)
 	cr_expect_not(is_copy(2));
 }
 
+/* What it enciphers is another text, though it may say the same. */
 Test(copies, another_sender_is_another_packet)
+{
+	memcpy(damaged, payload, sizeof(damaged));
+	for (size_t i = 1; i < sizeof(damaged); i++)
+		damaged[i] ^= (uint8_t)(i * 37);
+	hear(1, payload, "AA", "O1", NULL);
+	hear(2, damaged, "AA,BB", "O2", NULL);
+	cr_expect_not(is_copy(2));
+}
+
+Test(copies, a_sender_that_got_damaged_is_no_other_one)
 {
 	memcpy(damaged, payload, sizeof(damaged));
 	damaged[1] ^= 1;
 	hear(1, payload, "AA", "O1", NULL);
 	hear(2, damaged, "AA,BB", "O2", NULL);
-	cr_expect_not(is_copy(2));
+	cr_expect(is_copy(2));
+}
+
+Test(copies, all_that_came_over_one_relay_may_have_got_damaged_there)
+{
+	hear(1, payload, "AA", "O1", NULL);
+	for (int i = 0; i < 9; i++)
+		hear(2, damaged, i % 2 == 0 ? "BB,CC" : "BB,CC,AA", "O2", NULL);
+	cr_expect(is_copy(2), "however many heard it");
+	cr_expect_not(is_copy(1));
+	hear(2, damaged, "CC", "O3", NULL);
+	cr_expect_not(is_copy(2), "and they did not");
+	cr_expect(is_copy(1));
 }
 
 Test(copies, what_is_forgotten_is_not_shown)
@@ -246,6 +269,25 @@ Test(near, short_packets_must_be_nearly_equal)
 	cr_expect_eq(near_limit(&text), 16);
 	cr_expect_eq(near_limit(&trace), 0, "traces are alike by nature");
 	cr_expect_eq(near_limit(&raw), 0);
+}
+
+Test(near, what_can_be_read_has_to_be_the_same_where_little_else_is)
+{
+	struct near_packet a = { 2, 12, payload }, b = { 2, 12, damaged };
+	struct near_difference d;
+
+	memcpy(damaged, payload, sizeof(damaged));
+	damaged[9] ^= 1;
+	cr_expect(near_same(&a, &b, &d));
+	damaged[0] ^= 1;
+	cr_expect_not(near_same(&a, &b, &d));
+	a.len = b.len = 22;
+	cr_expect(near_same(&a, &b, &d));
+	cr_expect_eq(d.bits, 2);
+	cr_expect_eq(d.first, 7);
+	cr_expect_eq(d.last, 79);
+	a.type = b.type = 10;
+	cr_expect_not(near_same(&a, &b, &d), "these are two parts");
 }
 
 Test(near, the_payload_is_what_follows_the_path)

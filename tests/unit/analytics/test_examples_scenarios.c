@@ -4,7 +4,7 @@
  */
 #include "world.h"
 
-#include <analytics/coverage.h>
+#include <analytics/copies.h>
 #include <analytics/hashes.h>
 #include <analytics/modules.h>
 #include <analytics/observing.h>
@@ -18,10 +18,17 @@
 #define CHANNEL 5
 #define FLOOD 1
 
-static const struct an_module *const modules[] = {
-	&rf_module,     &topology_module,  &distance_module, &channels_module,
-	&hashes_module, &subpaths_module,  &relays_module,   &skew_module,
-	&people_module, &observing_module, &reach_module,    NULL
+static const struct an_module *const modules[] = { &rf_module,       &topology_module,
+						   &distance_module, &channels_module,
+						   &hashes_module,   &subpaths_module,
+						   &relays_module,   &skew_module,
+						   &people_module,   &observing_module,
+						   &reach_module,    &airtime_module,
+						   &scopes_module,   NULL };
+static const struct an_module *const with_copies[] = {
+	&copies_module,    &rf_module,       &topology_module, &distance_module, &channels_module,
+	&hashes_module,    &subpaths_module, &relays_module,   &skew_module,     &people_module,
+	&observing_module, &reach_module,    &airtime_module,  &scopes_module,   NULL
 };
 static struct world w;
 static uint64_t next;
@@ -145,6 +152,24 @@ Test(scenarios, s13_a_region_that_nobody_is_in_has_nothing)
 	}
 }
 
+Test(scenarios, s13_a_region_that_cannot_be_read_is_no_missing_filter)
+{
+	char args[1400];
+	json_t *v;
+
+	traffic(&w, 9, true);
+	(void)snprintf(args, sizeof(args), "{\"region\": \"%01200d\"}", 1);
+	v = world_ask(&w, "rf", args, 200);
+	world_expect(v, "totalTransmissions", "0");
+	json_decref(v);
+	v = world_ask(&w, "rf", "{\"region\": 7}", 200);
+	world_expect(v, "totalTransmissions", "0");
+	json_decref(v);
+	v = world_ask(&w, "rf", "{\"region\": \"\"}", 200);
+	world_expect(v, "totalTransmissions", "3");
+	json_decref(v);
+}
+
 Test(scenarios, s15_hidden_nodes_are_named_nowhere)
 {
 	static const char *const asked[][2] = {
@@ -229,4 +254,94 @@ Test(scenarios, area_nobody_without_a_position_is_inside)
 	v = world_ask(&w, "rf", around, 200);
 	world_expect(v, "totalTransmissions", "1");
 	json_decref(v);
+}
+
+/* ----------------------------------------------------------------- copies -- */
+
+static uint8_t payload[70];
+
+static void
+hear_text(struct world *to, uint64_t tx, const char *observer, const char *path, uint8_t wrong)
+{
+	uint8_t bytes[sizeof(payload)];
+
+	memcpy(bytes, payload, sizeof(bytes));
+	bytes[60] ^= wrong;
+	world_hear(to, (struct heard){ .tx = tx,
+				       .observer = observer,
+				       .type = TEXT,
+				       .route = FLOOD,
+				       .path = path,
+				       .snr = 4,
+				       .rssi = -90,
+				       .payload = bytes,
+				       .payload_len = sizeof(bytes) });
+}
+
+/* A mesh that sent one message, which some of its observers heard damaged, and one that did not. */
+static void
+two_meshes(struct world *other, bool copy_first)
+{
+	struct world *both[2] = { &w, other };
+
+	for (size_t i = 0; i < sizeof(payload); i++)
+		payload[i] = (uint8_t)(i * 151 + 7);
+	world_fini(&w);
+	for (int i = 0; i < 2; i++) {
+		world_init(both[i], with_copies);
+		world_observer(both[i], "OBS1", "SJC");
+		world_observer(both[i], "OBS2", "OAK");
+		world_node(both[i], "aa1122", "repeater", 50, 4);
+		world_node(both[i], "bb2233", "repeater", 50.1, 4);
+		world_node(both[i], "cc3344", "repeater", 50.2, 4);
+		if (i == 0 && copy_first)
+			hear_text(both[i], 2, "OBS2", "AA,BB,CC", 0x14);
+		hear_text(both[i], 1, "OBS1", "AA", 0);
+		hear_text(both[i], 1, "OBS2", "BB", 0);
+		if (i == 0 && !copy_first)
+			hear_text(both[i], 2, "OBS2", "AA,BB,CC", 0x14);
+		frame_on_live(&both[i]->frame);
+	}
+	cr_assert(frame_find(&w.frame, 2)->copy);
+}
+
+static void
+expect_equal(struct world *other, const char *method, const char *args)
+{
+	json_t *x = world_ask(&w, method, args, 200), *y = world_ask(other, method, args, 200);
+	char *text = json_dumps(x, 0);
+
+	cr_expect(json_equal(x, y), "%s: %s", method, text);
+	free(text);
+	json_decref(x);
+	json_decref(y);
+}
+
+Test(scenarios, a_damaged_copy_is_in_no_answer_but_its_own)
+{
+	static struct world other;
+
+	two_meshes(&other, false);
+	for (size_t i = 0; i < sizeof(methods) / sizeof(methods[0]); i++)
+		expect_equal(&other, methods[i], "{}");
+	expect_equal(&other, "relay-airtime-share", "{}");
+	expect_equal(&other, "scope-stats", "{}");
+	expect_equal(&other, "reach", "{\"key\": \"bb2233\"}");
+	expect_equal(&other, "node", "{\"key\": \"bb2233\"}");
+	expect_equal(&other, "observer", "{\"key\": \"OBS2\"}");
+	world_fini(&other);
+}
+
+/* Reach and what an observer received are counted as it is heard, and stay. */
+Test(scenarios, a_damaged_copy_that_comes_first_leaves_the_counts_again)
+{
+	static struct world other;
+
+	two_meshes(&other, true);
+	for (size_t i = 0; i < sizeof(methods) / sizeof(methods[0]); i++)
+		expect_equal(&other, methods[i], "{}");
+	expect_equal(&other, "relay-airtime-share", "{}");
+	expect_equal(&other, "scope-stats", "{}");
+	expect_equal(&other, "node", "{\"key\": \"bb2233\"}");
+	world_fini(&other);
 }

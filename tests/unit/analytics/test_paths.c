@@ -308,9 +308,9 @@ Test(paths, counts_of_runs_are_those_of_looking_at_every_path)
 	for (uint32_t i = 1; i < runs.count; i++) {
 		uint32_t hops[RUNS_LONGEST], n = runs_hops(&runs, &w.frame, i, 0, hops), more;
 
-		if (runs.nodes[i].count == 0)
+		if (runs_count(&runs.nodes[i]) == 0)
 			continue;
-		cr_assert_eq(runs.nodes[i].count, runs_truth(&w.frame, hops, n));
+		cr_assert_eq(runs_count(&runs.nodes[i]), runs_truth(&w.frame, hops, n));
 		more = runs_more(&runs, &w.frame, i, n);
 		for (uint32_t k = 1; k <= more; k++) {
 			n = runs_hops(&runs, &w.frame, i, k, hops);

@@ -210,18 +210,20 @@ static uint32_t
 recent(uint32_t which, char out[512])
 {
 	char area[64], text[256];
-	const mk_val *item;
+	const mk_val *items, *item;
 	mk_writer w;
 	mk_doc doc;
 	uint32_t n;
 
 	mk_writer_init(&w, 0);
-	log_write_recent(&w);
+	mk_put_map(&w, 1);
+	log_write_recent(&w, "log");
 	cr_assert_eq(mk_writer_end(&w), MK_OK);
 	mk_doc_init(&doc);
 	cr_assert_eq(mk_doc_open(&doc, w.data, w.len, NULL, NULL, 0), MK_OK);
-	n = mk_count(mk_doc_root(&doc));
-	item = mk_at(mk_doc_root(&doc), which < n ? which : n - 1);
+	items = mk_find(mk_doc_root(&doc), "log");
+	n = mk_count(items);
+	item = mk_at(items, which < n ? which : n - 1);
 	cr_assert(mk_copy_str(mk_find(item, "area"), area, sizeof(area)));
 	cr_assert(mk_copy_str(mk_find(item, "text"), text, sizeof(text)));
 	snprintf(out, 512, "%s %s", area, text);

@@ -184,3 +184,18 @@ Test(retained, large_values_come_whole)
 	}
 	expect_nothing(s);
 }
+
+/* Megabytes that everybody has, and that nobody who joins will be told. */
+Test(retained, a_large_value_leaves_the_ring_when_there_is_a_newer_one)
+{
+	static uint8_t body[80000] = { 0x81, 0xa1, 'b', 0xc6, 0, 1, 0x38, 0x78 };
+	struct peer *p = peer_joined("p", "state:t", "");
+	struct ring *r = &hub->stream.rings[RING_LATEST];
+	uint64_t before = r->bytes;
+
+	for (int i = 0; i < 3; i++)
+		cr_assert_eq(hub_admit(hub, p->seat, "state", 0, 0, 0, body, sizeof(body)), MK_OK);
+	cr_expect_eq(r->bytes - before, sizeof(body), "only the last one");
+	cr_expect_eq(r->hollow, 2);
+	cr_expect_geq(r->count, 3);
+}

@@ -162,6 +162,43 @@ Test(events, retained_values_come_first_and_once, .init = begin, .fini = end)
 	cr_expect_str_eq(next(), "");
 }
 
+/* A base of megabytes that nobody needs any more, and what was said about it. */
+Test(events, a_large_value_leaves_the_ring_when_there_is_a_newer_one, .init = begin, .fini = end)
+{
+	static uint8_t bytes[RETAINED_LARGE];
+	mk_msg msg = { .struct_size = sizeof(msg), .topic = "a/x", .epoch = epoch };
+	mk_writer body;
+	struct event *base[2], *delta = message("a/x", 2, MK_MSG_DELTA), *e;
+	uint64_t one = 0, at = 0;
+	bool fell = false;
+
+	mk_writer_init(&body, 0);
+	mk_put_map(&body, 1);
+	mk_kv_bin(&body, "bytes", bytes, sizeof(bytes));
+	msg.body = body.data;
+	msg.body_len = (uint32_t)body.len;
+	retained.ring = ring;
+	for (uint32_t i = 0; i < 2; i++) {
+		msg.seq = 1 + 2 * i;
+		base[i] = event_new(&msg);
+		retained_put(&retained, base[i]);
+		ring_put(ring, base[i]);
+		if (i == 0) {
+			one = ring_bytes(ring);
+			retained_put(&retained, delta);
+			ring_put(ring, delta);
+		}
+	}
+	mk_writer_fini(&body);
+	cr_expect_eq(ring_bytes(ring), one);
+	cr_expect_null(retained_find(&retained, "a/x")->before);
+	e = ring_next(ring, &at, &fell);
+	cr_assert_not_null(e);
+	cr_expect(e->seq == 3 && at == 3 && !fell);
+	event_unref(e);
+	cr_expect_null(ring_next(ring, &at, &fell));
+}
+
 Test(events, a_base_that_is_replaced_meanwhile_begins_anew, .init = begin, .fini = end)
 {
 	struct event *e = message("a/x", 5, 0);

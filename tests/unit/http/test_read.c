@@ -126,7 +126,7 @@ setup(void)
 	cr_assert_not_null(mkdtemp(folder));
 	(void)snprintf(path, sizeof(path), "%s/mesh.db", folder);
 	cr_assert_eq(sqlite3_open(path, &db), SQLITE_OK);
-	sql("PRAGMA journal_mode = WAL;"
+	sql("PRAGMA journal_mode = WAL; PRAGMA synchronous = OFF;"
 	    "CREATE TABLE nodes (public_key TEXT PRIMARY KEY, name, role, lat REAL, lon REAL, "
 	    "last_seen,"
 	    " first_seen, advert_count INTEGER);"
@@ -170,7 +170,7 @@ teardown(void)
 	(void)rmdir(folder);
 }
 
-TestSuite(read, .timeout = 10, .init = setup, .fini = teardown);
+TestSuite(read, .timeout = 30, .init = setup, .fini = teardown);
 
 /* --------------------------------------------------------------- messages -- */
 
@@ -310,6 +310,206 @@ Test(read, the_database_is_read_and_what_is_told_comes_behind_it)
 	cr_expect_eq(n, 54);
 	cr_expect_str_eq(read_observer(r, 0)->region, "BRU");
 	cr_expect_eq(read_recent(r, 0, NOW + 60, 3600), 55);
+}
+
+/* ------------------------------------------------------------ while it warms -- */
+
+/* The loader stops before it reads the first observation, until it may go on. */
+static struct {
+	pthread_mutex_t lock;
+	pthread_cond_t changed;
+	pthread_t asks; /* this one is not stopped */
+	bool reached, open;
+} gate = { .lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER };
+
+static int
+gate_pass(unsigned what, void *arg, void *statement, void *text)
+{
+	(void)what;
+	(void)arg;
+	(void)text;
+	if (pthread_equal(pthread_self(), gate.asks) ||
+	    strstr(sqlite3_sql(statement), "o.id > ?1") == NULL)
+		return 0;
+	pthread_mutex_lock(&gate.lock);
+	gate.reached = true;
+	pthread_cond_broadcast(&gate.changed);
+	while (!gate.open)
+		pthread_cond_wait(&gate.changed, &gate.lock);
+	pthread_mutex_unlock(&gate.lock);
+	return 0;
+}
+
+static int
+gate_install(sqlite3 *on, char **error, const void *api)
+{
+	(void)error;
+	(void)api;
+	return sqlite3_trace_v2(on, SQLITE_TRACE_STMT, gate_pass, NULL);
+}
+
+static struct json said;
+
+static bool
+say(void *arg, const struct read_packet *p)
+{
+	(void)arg;
+	js_int(&said, p->id);
+	js_str(&said, p->hash);
+	js_uint(&said, p->obs_count);
+	js_uint(&said, p->shown);
+	js_int(&said, p->latest);
+	for (uint32_t i = 0; i < p->obs_count; i++) {
+		js_int(&said, p->obs[i].id);
+		js_uint(&said, p->obs[i].observer);
+		js_num(&said, p->obs[i].snr);
+		js_hex(&said, p->obs[i].path, (size_t)p->obs[i].count * p->obs[i].hop_size, true);
+		js_uint(&said, p->obs[i].resolved == NULL ? READ_NONE : p->obs[i].resolved[0]);
+	}
+	return true;
+}
+
+static void
+say_lists(const struct read_filter *f, uint64_t offset)
+{
+	for (int i = 0; i < 3; i++) {
+		uint64_t total = 0;
+		mk_err err = { 0 };
+		mk_result rc =
+		    i < 2 ? read_packets(r, s, f, i == 1, offset, 7, say, NULL, &total, &err)
+			  : read_packets_latest(r, s, f, offset, 7, say, NULL, &total, &err);
+
+		cr_assert_eq(rc, MK_OK, "%s", err.text);
+		js_uint(&said, total);
+	}
+}
+
+/* What there is to ask, answered as text, which is to be freed. */
+static char *
+say_all(void)
+{
+	static const uint8_t members[1] = { 255 };
+	static const uint32_t none[1] = { 0 };
+	const struct read_filter all = { .since = READ_NULL,
+					 .until = READ_NULL,
+					 .after_id = READ_NULL,
+					 .before_id = READ_NULL,
+					 .type = -1,
+					 .route = -1 };
+	struct read_filter f[10];
+
+	for (int i = 0; i < 10; i++)
+		f[i] = all;
+	f[1].since = NOW + 20;
+	f[2].until = NOW + 20;
+	f[3].type = 5;
+	f[3].before_id = 30;
+	f[4].route = 0;
+	f[5].region = "ams, bru";
+	f[6].observers = none;
+	f[6].observer_count = 1;
+	f[7].hash = "0000000000000007";
+	f[8].members = members;
+	f[9].nodes = none;
+	f[9].node_count = 1;
+	f[9].sent = true;
+	js_init(&said, 1 << 20);
+	js_array(&said);
+	model_read(&model);
+	for (int i = 0; i < 10; i++) {
+		say_lists(&f[i], 0);
+		say_lists(&f[i], 5);
+	}
+	(void)say(NULL, read_packet_by_hash(r, s, "0000000000000009", 16));
+	(void)say(NULL, read_packet_by_id(r, s, 11));
+	(void)say(NULL, read_packet_by_obs(r, s, 120));
+	cr_expect_null(read_packet_by_id(r, s, 1000));
+	js_uint(&said, read_recent(r, READ_NONE, NOW + 60, 3600));
+	js_uint(&said, read_recent(r, 0, NOW + 30, 20));
+	js_uint(&said, state().tx);
+	js_uint(&said, state().obs);
+	model_read_end(&model);
+	js_array_end(&said);
+	cr_assert_not(said.failed);
+	js_text(&said, "", 1);
+	return said.data;
+}
+
+Test(read, while_it_is_filled_the_answers_are_those_of_the_filled_one)
+{
+	const uint32_t node = 0;
+	struct read_filter f = { .since = READ_NULL,
+				 .until = READ_NULL,
+				 .after_id = READ_NULL,
+				 .before_id = READ_NULL,
+				 .type = -1,
+				 .route = -1,
+				 .nodes = &node,
+				 .node_count = 1 };
+	char *before, *after;
+	mk_err err;
+
+	for (int64_t id = 1; id <= 40; id++)
+		store(id);
+	sql("INSERT INTO observations SELECT id + 1000, transmission_id, 1, 'tx', NULL, -7, NULL,"
+	    " '[\"BB\",\"AA\"]', timestamp + 60, NULL, NULL FROM observations WHERE id % 30 = 0");
+	sql("UPDATE transmissions SET last_seen = (SELECT max(timestamp) FROM observations WHERE"
+	    " transmission_id = transmissions.id)");
+	gate.asks = pthread_self();
+	cr_assert_eq(sqlite3_auto_extension((void (*)(void))gate_install), SQLITE_OK);
+	tell_ready(1);
+	pthread_mutex_lock(&gate.lock);
+	while (!gate.reached)
+		pthread_cond_wait(&gate.changed, &gate.lock);
+	pthread_mutex_unlock(&gate.lock);
+	cr_expect(state().ready && !state().warm);
+	cr_expect_eq(state().tx, 40);
+	before = say_all();
+	/* Who a hop was, only the model knows: it is said that it does not yet. */
+	cr_expect_eq(read_packets(r, s, &f, false, 0, 1, say, NULL, NULL, &err), MK_EAGAIN);
+	cr_expect_not(read_on_timer(r));
+	pthread_mutex_lock(&gate.lock);
+	gate.open = true;
+	pthread_cond_broadcast(&gate.changed);
+	pthread_mutex_unlock(&gate.lock);
+	join();
+	(void)sqlite3_cancel_auto_extension((void (*)(void))gate_install);
+	cr_expect(state().warm && state().complete);
+	cr_expect(read_on_timer(r));
+	after = say_all();
+	for (size_t i = 0; i <= strlen(before); i++) {
+		size_t from = i < 200 ? 0 : i - 200;
+
+		cr_assert_eq(before[i], after[i], "%.300s\ninstead of\n%.300s", before + from,
+			     after + from);
+	}
+	cr_expect_gt(strlen(after), 10000);
+	free(before);
+	free(after);
+}
+
+/* A row that storage told of may be deleted before the loader comes to it. */
+Test(read, what_was_told_and_deleted_is_not_waited_for)
+{
+	for (int64_t id = 1; id <= 5; id++)
+		store(id);
+	gate.open = false;
+	gate.asks = pthread_self();
+	cr_assert_eq(sqlite3_auto_extension((void (*)(void))gate_install), SQLITE_OK);
+	tell_ready(1);
+	pthread_mutex_lock(&gate.lock);
+	while (!gate.reached)
+		pthread_cond_wait(&gate.changed, &gate.lock);
+	pthread_mutex_unlock(&gate.lock);
+	tell_stored(6, 60, 1, true, 1);
+	pthread_mutex_lock(&gate.lock);
+	gate.open = true;
+	pthread_cond_broadcast(&gate.changed);
+	pthread_mutex_unlock(&gate.lock);
+	join();
+	(void)sqlite3_cancel_auto_extension((void (*)(void))gate_install);
+	cr_expect(state().warm);
+	cr_expect_eq(count(), 5);
 }
 
 Test(read, what_was_missed_is_read_afterwards)

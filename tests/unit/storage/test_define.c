@@ -270,3 +270,60 @@ Test(define, a_statement_that_takes_long_fails_alone)
 	expect_answer("SELECT count(*) FROM x_rain_map__cells", "0");
 	end(&o, jobs);
 }
+
+Test(define, tables_that_take_too_much_room_fail_and_what_went_beyond_is_undone)
+{
+	static const struct definition greedy = {
+		.name = "greedy",
+		.table = "transmissions",
+		.step = "INSERT INTO x_a__big SELECT ?1, zeroblob(20000)",
+		.create = { "CREATE TABLE IF NOT EXISTS x_a__big (id INTEGER PRIMARY KEY, rest)" },
+	};
+	static const struct definition other = {
+		.name = "other",
+		.table = "transmissions",
+		.step = "INSERT INTO x_b__big SELECT ?1, zeroblob(20000)",
+		.create = { "CREATE TABLE IF NOT EXISTS x_b__big (id INTEGER PRIMARY KEY, rest)" },
+	};
+	static const struct definition another = {
+		.name = "another",
+		.table = "transmissions",
+		.step = "SELECT ?1",
+		.create = { "CREATE TABLE x_a__more (id)", "CREATE INDEX x_a__i ON x_a__more (id)",
+			    "CREATE TABLE x_a__m2 (id)", "CREATE TABLE x_a__m3 (id)" },
+	};
+	uint64_t refused = 0;
+	struct opened o;
+	struct jobs *jobs;
+	struct jobs_options options;
+	struct job_progress p;
+	mk_err err = { .text = "" };
+
+	jobs_free(start(&o));
+	jobs_defaults(&options);
+	options.guest_bytes = 100000;
+	options.guests_refused = &refused;
+	jobs = jobs_make(o.db, &options);
+	tick_us = 5000; /* a row a step */
+	cr_assert_eq(define(jobs, "a", &greedy, &err), MK_OK, "%s", err.text);
+	run_steps(jobs, 100);
+	cr_assert_eq(jobs_step(jobs, "a.greedy", JOBS_HOLD_US, &p, &err), MK_OK);
+	cr_expect_eq(p.state, JOB_FAILED);
+	cr_expect_not_null(strstr(p.error, "may take 97: to allow more, change the option"), "%s",
+			   p.error);
+	cr_expect_eq(refused, 1);
+	expect_answer("SELECT count(*) BETWEEN 3 AND 4, max(id) = count(*) FROM x_a__big", "1|1");
+	/* Another step, and another definition, of the same owner; and another owner. */
+	cr_expect_eq(define(jobs, "a", &another, &err), MK_ETOOBIG);
+	cr_expect_eq(refused, 2);
+	expect_answer("SELECT count(*) FROM sqlite_master WHERE name = 'x_a__more'", "0");
+	cr_expect_eq(define(jobs, "b", &other, &err), MK_OK, "%s", err.text);
+	options.guest_bytes = 1000000;
+	jobs_configure(jobs, &options);
+	cr_expect_eq(jobs_control(jobs, "a.greedy", "retry", &err), MK_OK);
+	cr_assert_eq(db_exec(o.db, "DELETE FROM x_a__big", NULL), MK_OK);
+	jobs_finish(jobs);
+	expect_answer("SELECT (SELECT count(*) FROM x_a__big), (SELECT count(*) FROM x_b__big)",
+		      "12|12");
+	end(&o, jobs);
+}

@@ -7,6 +7,7 @@ import { signal, useSignal } from "@preact/signals";
 import { gaps, link, listen } from "./lib/events";
 import { clock, duration, plural } from "./lib/format";
 import { useKeys } from "./lib/keys";
+import { startNotifying } from "./lib/notify";
 import { startTheme, theme, type Theme } from "./lib/palette";
 import { go, parts, place, startRouter } from "./lib/router";
 import { now } from "./lib/time";
@@ -196,5 +197,6 @@ function App() {
 
 startRouter();
 startTheme();
+startNotifying();
 render(<App />, document.getElementById("app")!);
 

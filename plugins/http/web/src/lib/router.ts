@@ -50,7 +50,6 @@ export function fromHash(hash: string): string | null {
 	const found = /^#\/([a-z-]+)(?:\/([^?]*))?(?:\?(.*))?$/.exec(hash);
 	if (!found) return null;
 	const [, page, rest, query] = found;
-	const tab = new URLSearchParams(query ?? "").get("tab") ?? "";
 	const to: Record<string, string> = {
 		home: "/", packets: "/packets", packet: "/packets", nodes: "/nodes", map: "/map", live: "/map",
 		channels: "/channels", observers: "/observers", perf: "/system", traces: "/packets",
@@ -60,6 +59,10 @@ export function fromHash(hash: string): string | null {
 		"neighbor-graph": "/network/neighbors", "hash-sizes": "/network/multibyte", collisions: "/network/prefixes",
 		distance: "/network/distances", scopes: "/network/scopes", subpaths: "/network/routes",
 	};
+	const given = new URLSearchParams(query ?? ""), tab = given.get("tab") ?? "";
+	const [lat, lon, zoom] = ["lat", "lon", "zoom"].map((name) => given.get(name));
+	if ((page === "map" || page === "live") && lat && lon) return href("/map", { c: `${lat},${lon},${zoom ?? 10}` });
+	if (page === "packets" && !rest && given.get("filter")) return href("/packets", { q: given.get("filter") });
 	if (page === "analytics") return tabs[tab] ?? "/network";
 	const base = to[page!];
 	if (base === undefined) return null;

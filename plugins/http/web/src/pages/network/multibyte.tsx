@@ -12,7 +12,7 @@ import type { Mesh } from "../../mesh/engine";
 import { ROLES } from "../../mesh/source";
 import { useMesh } from "../../mesh/use";
 import { MeshView } from "../../mesh/view";
-import { Bars } from "../../ui/chart";
+import { Bars, Lines } from "../../ui/chart";
 import { Ago, Badge, Figure, Honest, type Kind } from "../../ui/state";
 import { Rows } from "../../ui/rows";
 import type { ColumnDef } from "../../ui/table";
@@ -72,6 +72,7 @@ function Loaded({ n, l, evidence, missing }: { n: Table; l: Table | null; eviden
 	const rows = ordered.filter((i) => (view === "upgrade" ? ranked.has(i) : view === "" || n.num("capability", i) === Number(view)));
 	const by = (state: number): number => relays.filter((i) => n.num("capability", i) === state).length;
 	const figure = (state: number): string => `${percent(relays.length > 0 ? by(state) / relays.length : null)} of ${count(relays.length)} relays`;
+	const sizes = useApi<Sizes>("/api/analytics/hash-sizes", 300000).value.data;
 	const ev = (row: number): Evidence | undefined => evidence.get(n.hex("key", row));
 	const columns: ColumnDef[] = [
 		{ id: "rank", title: "Rank", width: "64px", right: true, help: "Whose upgrade helps most: packets with one-byte hops over it, times the relays that begin alike", value: (r) => ranked.get(r)?.rank ?? null, cell: (r) => ranked.get(r)?.rank ?? "" },
@@ -89,8 +90,9 @@ function Loaded({ n, l, evidence, missing }: { n: Table; l: Table | null; eviden
 		<>
 			<div class="figures">
 				{[2, 1, 0].map((s) => <Figure key={s} name={STATES[s]![0]} value={count(by(s))} note={figure(s)} />)}
-				<PacketSizes />
+				{sizes && <PacketSizes {...sizes} />}
 			</div>
+			{sizes?.hourly && <SizeTrend hourly={sizes.hourly} />}
 			{missing && <p class="dim">The plugin mbcap has published nothing yet: what is shown is from the database.</p>}
 			<Rows
 				what="relays" columns={columns} rows={rows} version={`${n.version}${view}${n.rows}${evidence.size}${l?.version}`} rowKey={(r) => n.hex("key", r)}
@@ -114,11 +116,40 @@ function State({ n, row }: { n: Table; row: number }) {
 	return <Badge kind={kind}>{word}</Badge>;
 }
 
+interface Sizes {
+	distribution: Record<string, number>;
+	hourly?: ({ hour: string } & Record<string, number | string>)[];
+}
+
+const DAYS_LEAST = 2; // of a trend
+const FEW = 20; // packets of a day; with fewer it has no share
+
+/** Share of packets by bytes of their hops, each day (UTC). */
+function SizeTrend({ hourly }: { hourly: NonNullable<Sizes["hourly"]> }) {
+	const days = new Map<number, number[]>();
+	for (const h of hourly) {
+		const at = Date.parse(`${String(h.hour).slice(0, 10)}T00:00:00Z`) / 1000;
+		const day = days.get(at) ?? days.set(at, [0, 0, 0]).get(at)!;
+		["1", "2", "3"].forEach((s, i) => (day[i]! += Number(h[s] ?? 0)));
+	}
+	const times = [...days.keys()].sort((a, b) => a - b);
+	const share = (i: number) => times.map((at) => {
+		const day = days.get(at)!, sum = day[0]! + day[1]! + day[2]!;
+		return sum < FEW ? null : (day[i]! / sum) * 100;
+	});
+	return (
+		<details class="card trend">
+			<summary>{`Trend: hops of packets, ${times.length} ${times.length === 1 ? "day" : "days"}`}</summary>
+			{times.length < DAYS_LEAST
+				? <p class="dim">There is one day only: too few for a trend.</p>
+				: <Lines label="Share of packets by bytes of their hops" unit="%" zero height={150} times={times} series={["1 byte", "2 bytes", "3 bytes"].map((name, i) => ({ name, digits: 1, values: share(i) }))} />}
+			<p class="dim">As far back as analytics remember. How many relays were confirmed on a day is not recorded.</p>
+		</details>
+	);
+}
+
 /** How packets write their hops. */
-function PacketSizes() {
-	const sizes = useApi<{ distribution: Record<string, number>; total: number }>("/api/analytics/hash-sizes", 300000);
-	const d = sizes.value.data?.distribution;
-	if (!d) return null;
+function PacketSizes({ distribution: d }: Sizes) {
 	const total = Object.values(d).reduce((a, b) => a + b, 0);
 	return (
 		<div class="mini-bars">

@@ -14,7 +14,7 @@ export function Compare() {
 		<Honest state={state} has={table !== null} what="the list of nodes" owner="http">
 			{rows.length === 0 && <Notice kind="info">Select two to six nodes in the <a href="/nodes">list</a> (key x) and choose Compare.</Notice>}
 			{table && rows.length > 0 && (
-				<div class="card scroll-x">
+				<div class="card scroll-x" tabIndex={0}>
 					<table class="list">
 						<thead><tr><th>Fact</th>{rows.map((r) => <th key={r}>{columns(table)[0]!.cell(r)}</th>)}</tr></thead>
 						<tbody>

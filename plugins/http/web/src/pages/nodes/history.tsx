@@ -36,10 +36,11 @@ export function hourly(buckets: { count: number; bucket: string }[], from: numbe
 
 const FEW = 20;
 
-export function Days({ days }: { days: string }) {
+export function Days({ days, long = false }: { days: string; long?: boolean }) {
 	return (
 		<select data-time aria-label="Time" value={days} onChange={(e) => setQuery({ days: e.currentTarget.value })}>
 			<option value="1">last day</option><option value="7">last 7 days</option><option value="30">last 30 days</option>
+			{long && <option value="90">last 90 days</option>}
 		</select>
 	);
 }

@@ -48,7 +48,7 @@ export function Links({ key_ }: { key_: string }) {
 				<Honest state={neighbors.value} has={list !== undefined} what="the list of neighbors" owner="neighbors">
 					{list?.length === 0 && <Notice kind="info">No neighbor is known: nothing that it sent or passed on was heard yet.</Notice>}
 					{list && list.length > 0 && (
-						<div class="scroll-x">
+						<div class="scroll-x" tabIndex={0}>
 							<table class="list">
 								<thead><tr><th>Neighbor</th><th class="right">Count</th><th class="right">SNR</th><th class="right">km</th><th class="right">Score</th><th class="right">Last</th></tr></thead>
 								<tbody>
@@ -84,7 +84,7 @@ export function Links({ key_ }: { key_: string }) {
 									: "No hop stands for this node alone, so nothing can be counted."}
 							</p>
 							{r.links.length > 0 && (
-								<div class="scroll-x">
+								<div class="scroll-x" tabIndex={0}>
 									<table class="list">
 										<thead><tr><th>Node</th><th class="right">It hears</th><th class="right">Is heard</th><th>Both</th><th class="right">km</th></tr></thead>
 										<tbody>

@@ -26,7 +26,7 @@ export function PacketsOf({ query, more }: { query: string; more: string }) {
 			{data && data.packets.length > 0 && (
 				<>
 					<p class="dim">{`The newest ${count(data.packets.length)} of ${count(data.total)}. `}<a href={more}>The table of packets</a></p>
-					<div class="scroll-x">
+					<div class="scroll-x" tabIndex={0}>
 						<table class="list">
 							<thead><tr><th>Time</th><th>Type</th><th class="right">Hops</th><th class="right">SNR</th><th class="right">Heard</th><th class="wide-only">Hash</th></tr></thead>
 							<tbody>

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
-import { signal } from "@preact/signals";
+import { signal, useSignal } from "@preact/signals";
 import { clock, duration } from "../../lib/format";
+import { canNotify, notifying, setNotifying } from "../../lib/notify";
 import { now } from "../../lib/time";
 import { Button, Menu } from "../../ui/page";
 import { Badge, Notice } from "../../ui/state";
@@ -50,6 +51,19 @@ function place(a: Alert): string {
 	return places[a.kind ?? ""] ?? "/system";
 }
 
+/** Switches the browser's notifications of new alerts on and off. */
+function Notify() {
+	const refused = useSignal(false);
+	if (!canNotify) return null;
+	const words = refused.value ? "The browser does not allow notifications here" : notifying.value ? "Do not notify me of new alerts" : "Notify me of new alerts";
+	return (
+		<Button
+			icon="bell" label={words} pressed={notifying.value} disabled={refused.value}
+			onClick={() => void setNotifying(!notifying.value).then((done) => (refused.value = !done))}
+		/>
+	);
+}
+
 export function Alerts({ alerts, checked }: { alerts: Alert[] | undefined; checked: number | undefined }) {
 	if (alerts === undefined) return null;
 	const t = now.value;
@@ -59,7 +73,7 @@ export function Alerts({ alerts, checked }: { alerts: Alert[] | undefined; check
 		<section class="card" aria-label="What is broken">
 			<div class="card-head">
 				<h2>Needs you</h2>
-				<span class="dim">{checked ? `checked ${clock(checked, t)}` : ""}</span>
+				<span class="row dim">{checked ? `checked ${clock(checked, t)}` : ""}<Notify /></span>
 			</div>
 			{awake.length === 0 && <Notice kind="good">{`Nothing needs you${asleep > 0 ? `; ${asleep} put off` : ""}.`}</Notice>}
 			<ul class="alerts">

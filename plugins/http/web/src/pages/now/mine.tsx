@@ -33,7 +33,7 @@ export function MyNodes() {
 			</div>
 			{keys.length === 0 && <p class="dim">Pin a node in the <a href="/nodes">list of nodes</a>, and its state is here.</p>}
 			{keys.length > 0 && t && (
-				<div class="scroll-x">
+				<div class="scroll-x" tabIndex={0}>
 					<table class="list mine">
 						<thead>
 							<tr><th>Node</th><th>State</th><th class="right">Last heard</th><th class="right">Heard by</th><th class="right" title="Fewest to an observer">Hops</th><th class="right" title="Best that was heard directly">SNR</th><th class="right">Battery</th><th class="right">Relays 24 h</th><th>24 h</th><th><span class="sr">Pin</span></th></tr>

@@ -57,7 +57,7 @@ export function Compare() {
 						<div class="cards">
 							<section class="card">
 								<h2>{`${count(data.packets)} different packets`}</h2>
-								<div class="scroll-x">
+								<div class="scroll-x" tabIndex={0}>
 									<table class="list">
 										<thead><tr><th>Heard by</th><th class="right">Packets</th><th class="right">Share</th></tr></thead>
 										<tbody>

@@ -12,9 +12,10 @@ import { CopyButton, Drawer, Tabs } from "../../ui/page";
 import { Ago, Badge, Facts, Figure, Honest, Notice } from "../../ui/state";
 import { Days } from "../nodes/history";
 import { PacketsOf } from "../nodes/packets";
+import { Coverage } from "./coverage";
 import { healthOf, nameOf, nodeOf } from "./list";
 
-const TABS = [["overview", "Overview"], ["radio", "Radio"], ["hears", "Hears"], ["packets", "Packets"]] as const;
+const TABS = [["overview", "Overview"], ["radio", "Radio"], ["hears", "Hears"], ["coverage", "Coverage"], ["packets", "Packets"]] as const;
 
 export function ObserverDrawer({ id, tab }: { id: string; tab: string }) {
 	const { table: t, loading } = useSet(observers, 1000);
@@ -28,7 +29,7 @@ export function ObserverDrawer({ id, tab }: { id: string; tab: string }) {
 		>
 			<Tabs label="Details of the observer" tabs={TABS.map(([x, title]) => ({ href: withQuery(x === "overview" ? base : `${base}/${x}`), title }))} />
 			{t && row < 0 && !loading && <Notice kind="info">No observer with this id is in the list.</Notice>}
-			{tab === "radio" ? <Radio id={id} /> : tab === "hears" ? <Hears id={id} /> : tab === "packets"
+			{tab === "radio" ? <Radio id={id} /> : tab === "hears" ? <Hears id={id} /> : tab === "coverage" ? t && <Coverage node={row >= 0 ? nodeOf(t, row) : null} /> : tab === "packets"
 				? <PacketsOf query={`observer=${encodeURIComponent(id)}`} more={`/packets?q=${encodeURIComponent(`observer:"${id}"`)}`} />
 				: t && row >= 0 && <Overview id={id} row={row} />}
 		</Drawer>
@@ -96,7 +97,8 @@ interface Metrics {
 const daysOf = (): string => (["1", "7", "30"].includes(param("days")) ? param("days") : "1");
 
 function Radio({ id }: { id: string }) {
-	const days = daysOf();
+	// What it reported of itself is in the database for longer than what analytics remember.
+	const days = param("days") === "90" ? "90" : daysOf();
 	const since = new Date((Math.floor(Date.now() / 60000) * 60 - Number(days) * 86400) * 1000).toISOString();
 	const loaded = useApi<Metrics>(`/api/observers/${encodeURIComponent(id)}/metrics?since=${since}&resolution=${days === "1" ? "5m" : "1h"}`);
 	const { data } = loaded.value;
@@ -106,7 +108,7 @@ function Radio({ id }: { id: string }) {
 	const of = (k: "noise_floor" | "tx_airtime_pct" | "rx_airtime_pct" | "recv_error_rate") => data!.metrics.map((m) => m[k]);
 	return (
 		<>
-			<div class="row"><Days days={days} /></div>
+			<div class="row"><Days days={days} long /></div>
 			<Honest state={loaded.value} has={data !== null} what="the history of its radio" owner="storage">
 				{data && data.metrics.length === 0 && <Notice kind="info">It reported nothing about its radio in this time.</Notice>}
 				{data && data.metrics.length > 0 && (

@@ -23,7 +23,7 @@ export function Bytes({ bytes, other }: { bytes: Uint8Array; other?: Uint8Array 
 					</span>
 				))}
 			</p>
-			<div class="scroll-x">
+			<div class="scroll-x" tabIndex={0}>
 				<table class="list">
 					<thead><tr><th>Field</th><th class="right">Bytes</th><th>Value</th></tr></thead>
 					<tbody>

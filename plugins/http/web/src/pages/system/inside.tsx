@@ -146,7 +146,7 @@ export function Inside({ plugin }: { plugin: string }) {
 		return (
 			<section>
 				<h3>Options and log</h3>
-				<Button icon="lock" label={`Options and log of ${plugin}: give the operator's key`} text="Give the key to see them" onClick={() => withKey(() => {})} />
+				<Button icon="lock" label={`Give the key to see them: options and log of ${plugin}`} text="Give the key to see them" onClick={() => withKey(() => {})} />
 			</section>
 		);
 	}
