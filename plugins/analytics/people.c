@@ -430,6 +430,8 @@ people_answer_roles(void *self, const struct an_query *q, struct json *out)
 	uint32_t count = 0, cap = 0, total = 0;
 
 	(void)q;
+	if (skew != NULL && !skew_settle(skew))
+		return 503;
 	for (uint32_t id = 0; id < f->nodes.ids.count; id++) {
 		const struct hops_node *node = hops_nodes_get(&f->nodes, id);
 		const char *name = frame_role(f, id);

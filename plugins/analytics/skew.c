@@ -7,6 +7,7 @@
 
 #include "grow.h"
 
+#define SETTLED_MAX 512u     /* nodes that one answer judges */
 #define CLAIM_MIN 1577836800 /* 2020; who says less or more than 2100 has not been set */
 #define CLAIM_MAX 4102444800
 #define FEW 64u           /* samples that are sorted by insertion */
@@ -411,6 +412,23 @@ bool
 skew_is_known(struct skew *s, uint32_t id)
 {
 	return skew_person(s, id) != NULL;
+}
+
+bool
+skew_settle(struct skew *s)
+{
+	uint32_t judged = 0;
+
+	for (uint32_t id = 0; id < s->people_cap; id++) {
+		if (!s->people[id].stale || s->people[id].count == 0)
+			continue;
+		if (judged++ == SETTLED_MAX) {
+			s->frame->later = true;
+			return false;
+		}
+		skew_person(s, id);
+	}
+	return true;
 }
 
 bool

@@ -17,6 +17,9 @@ struct skew *skew_of(const struct frame *f);
 /* What is known of a node's clock. False: nothing. */
 bool skew_verdict(struct skew *s, uint32_t id, struct clock_verdict *out);
 bool skew_is_known(struct skew *s, uint32_t id);
+/* For who asks for all nodes. False: more of them have changed than one answer has time for; some
+ * more are known when the frame asks again (FRAME_LATER). */
+bool skew_settle(struct skew *s);
 /* The value {pubkey, meanSkewSec, …}; `full` with samples and evidence. False: nothing is known, and
  * nothing was written. */
 bool skew_write(struct skew *s, uint32_t id, bool full, struct json *out);

@@ -189,6 +189,8 @@ skew_answer_nodes(void *self, const struct an_query *q, struct json *out)
 {
 	struct skew *s = self;
 
+	if (!skew_settle(s))
+		return 503;
 	js_array(out);
 	for (uint32_t id = 0; id < s->people_cap; id++) {
 		const struct hops_node *node = hops_nodes_get(&s->frame->nodes, id);

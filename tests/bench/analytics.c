@@ -434,12 +434,14 @@ static uint32_t
 answer(struct loop *l, const char *method, const mk_val *arguments, struct json *j, double *longest)
 {
 	uint32_t status = FRAME_LATER;
+	bool made = true;
 
 	while (status == FRAME_LATER) {
 		double began = worked(CLOCK_THREAD_CPUTIME_ID), took;
 
-		if (!frame_is_making(&l->frame) || frame_step(&l->frame))
+		if (made)
 			status = frame_answer(&l->frame, method, arguments, j);
+		made = !made && (frame_step(&l->frame) || !frame_is_making(&l->frame));
 		took = worked(CLOCK_THREAD_CPUTIME_ID) - began;
 		*longest = took > *longest ? took : *longest;
 	}

@@ -51,7 +51,7 @@ await eventually("all of it", async () => (await d.get("/api/healthz")).warm && 
 const PAGES = {
 	"/": ["node", "observer"],
 	[`/?pins=${NODE}`]: ["node", "observer"],
-	"/packets?t=all": ["node", "observer", "region", "channel"],
+	"/packets?t=all": ["node", "region", "channel"],
 	[`/packets/${HASH}?t=all`]: ["node", "observer", "region", "channel", "text", "sender"],
 	"/nodes": ["node"],
 	[`/nodes/${NODE}`]: ["node", "observer"],

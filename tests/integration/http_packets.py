@@ -14,7 +14,7 @@ import daemon
 from http_client import KEY, WebSocket, ask, get_json, served, wait_for
 
 NOW = int(time.time())
-PACKETS, COPIES = 2000, 16  # more than a megabyte, the smallest memory
+PACKETS, COPIES = 3000, 16  # more than a megabyte, the smallest memory
 DETAILS = ["hash", "raw_hex", "first_seen", "route_type", "payload_type", "decoded_json", "scope_name"]
 
 

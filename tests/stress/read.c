@@ -37,7 +37,7 @@ static struct read *model_read_of;
 static sqlite3 *db;
 static int64_t packets; /* that there are */
 static _Atomic bool stopping;
-static _Atomic uint64_t answers, wrong;
+static _Atomic uint64_t answers, wrong; /* wrong: and what it was is printed */
 
 /* ------------------------------------------------------------------- host -- */
 
@@ -258,6 +258,13 @@ tell_node(mk_writer *w, int64_t i)
 
 /* ---------------------------------------------------------------- readers -- */
 
+static void
+reader_wrong(const char *what, int64_t number)
+{
+	if (atomic_fetch_add(&wrong, 1) < 10)
+		fprintf(stderr, "wrong: %s (%lld)\n", what, (long long)number);
+}
+
 static bool
 reader_look(void *arg, const struct read_packet *p)
 {
@@ -266,7 +273,7 @@ reader_look(void *arg, const struct read_packet *p)
 
 	if ((int64_t)number != p->id || p->obs_count > COPIES || p->obs_count == 0 ||
 	    p->obs[0].count != 1 || p->id >= *last)
-		atomic_fetch_add(&wrong, 1);
+		reader_wrong("a packet", p->id);
 	*last = p->id;
 	return true;
 }
@@ -296,12 +303,14 @@ reader_ask(struct read_scratch *s, uint64_t i)
 	else
 		rc = read_packets_latest(model_read_of, s, &f, 0, 20, reader_look, &last, &total,
 					 &err);
-	if (state.ready && (rc != MK_OK ? rc != MK_EAGAIN : total < OLD_PACKETS))
-		atomic_fetch_add(&wrong, 1);
+	if (state.ready && rc != MK_OK && rc != MK_EAGAIN)
+		reader_wrong(err.text, rc);
+	if (state.ready && rc == MK_OK && total < OLD_PACKETS)
+		reader_wrong("how many there are", (int64_t)total);
 	(void)snprintf(hash, sizeof(hash), "%016llx", (unsigned long long)(i % OLD_PACKETS + 1));
 	p = read_packet_by_hash(model_read_of, s, hash, 16);
 	if (state.ready && (p == NULL || p->id != (int64_t)(i % OLD_PACKETS + 1)))
-		atomic_fetch_add(&wrong, 1);
+		reader_wrong("nobody has hash", (int64_t)(i % OLD_PACKETS + 1));
 	if (i % 16 == 0)
 		(void)read_recent(model_read_of, READ_NONE, NOW + (int64_t)i, 3600);
 	(void)read_node_packets(model_read_of, (uint32_t)i % NODES, &count);
@@ -343,7 +352,7 @@ round_run(const char *path, mk_writer *w, uint64_t epoch, uint64_t us)
 		good = db_add(10);
 		tell_stored(w, from);
 		tell_node(w, i);
-		if (i % 50 == 49) { /* something was missed */
+		if (i % 10 == 9) { /* something was missed */
 			mk_msg gap = { .struct_size = sizeof(gap),
 				       .topic = "packet/stored",
 				       .origin = "x",

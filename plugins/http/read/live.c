@@ -614,7 +614,9 @@ live_gap(struct read *r, const char *topic)
 
 	if (!rows)
 		return;
+	model_write(r->config.model);
 	r->gaps++;
+	model_write_end(r->config.model, 0);
 	r->again = true;
 }
 

@@ -427,6 +427,8 @@ load_start(struct read *r)
 	if (r->config.host->spawn(r->config.host, "read", load_run, l) == MK_OK)
 		return;
 	atomic_store(&r->load, NULL);
+	model_write(r->config.model);
 	r->failures++;
+	model_write_end(r->config.model, 0);
 	load_free(l);
 }

@@ -15,8 +15,8 @@
 
 static const char json_type_text[] = "application/json";
 /* With the one outside host that the operator may have named for map tiles. */
-#define CSP_OURS(tiles)                                                                 \
-	"default-src 'self'; img-src 'self' data: blob: " tiles "; worker-src 'self'; " \
+#define CSP_OURS(tiles)                                                                \
+	"default-src 'self'; img-src 'self' data: blob:" tiles "; worker-src 'self'; " \
 	"object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
 static const char csp_ours[] = CSP_OURS("");
 /* What CoreScope's pages need: inline handlers and styles, two libraries from a CDN, map tiles. */
@@ -122,7 +122,7 @@ answer_security(const struct request *rq, struct MHD_Response *response)
 	char with_tiles[1024];
 
 	if (tiles != NULL && !rq->conn->listener->compat) {
-		(void)snprintf(with_tiles, sizeof(with_tiles), CSP_OURS("%s"), tiles);
+		(void)snprintf(with_tiles, sizeof(with_tiles), CSP_OURS(" %s"), tiles);
 		policy = with_tiles;
 	}
 	answer_add(response, "X-Content-Type-Options", "nosniff");

@@ -166,6 +166,25 @@ Test(skew, local_time_all_day_is_critical)
 	json_decref(v);
 }
 
+Test(skew, more_nodes_than_one_answer_has_time_for_are_all_judged)
+{
+	char key[16];
+	json_t *v;
+
+	for (uint32_t i = 0; i < 1500; i++) {
+		(void)snprintf(key, sizeof(key), "%08x", 0x10000000u + i);
+		world_node(&w, key, "repeater", 0, 0);
+		skew_advert(i + 1, key, "O1", w.now, w.now + 7);
+	}
+	skew_live();
+	v = world_ask(&w, "roles", "{}", 200);
+	world_expect(v, "roles.0.okCount", "1500");
+	json_decref(v);
+	v = world_ask(&w, "nodes-clock-skew", "{}", 200);
+	cr_expect_eq(json_array_size(v), 1500);
+	json_decref(v);
+}
+
 Test(skew, what_a_clock_cannot_have_said_is_no_sample)
 {
 	skew_advert(1, "aa11", "O1", w.now, 1000);
@@ -199,4 +218,15 @@ Test(skew, hidden_nodes_and_those_outside_are_not_shown)
 	v = world_ask(&w, "nodes-clock-skew", "{}", 200);
 	cr_expect_eq(json_array_size(v), 2);
 	json_decref(v);
+	v = world_ask(&w, "nodes-clock-skew", "{\"hidden\": [\"bb22\"]}", 200);
+	cr_expect_eq(json_array_size(v), 1);
+	world_expect(v, "0.pubkey", "\"aa11\"");
+	json_decref(v);
+	v = world_ask(&w, "nodes-clock-skew",
+		      "{\"area\": {\"polygon\": [[49, 3], [51, 3], [51, 5], [49, 5]]}}", 200);
+	cr_expect_eq(json_array_size(v), 1);
+	world_expect(v, "0.pubkey", "\"bb22\"");
+	json_decref(v);
+	json_decref(
+	    world_ask(&w, "node-clock-skew", "{\"key\": \"bb22\", \"hidden\": [\"bb22\"]}", 404));
 }

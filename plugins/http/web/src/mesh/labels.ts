@@ -63,12 +63,13 @@ export class Labels {
 		// Most names find no room: those are neither measured nor drawn.
 		const width = this.images.get(text)?.width ?? Math.min(text.length, LONGEST) * WIDTH + 6;
 		const top = y - HEIGHT / 2;
-		let left = x + r + 2;
-		if (!this.take(left, top, width, HEIGHT, must)) {
-			left = x - r - 2 - width; // on the other side there may be room
-			if (!this.take(left, top, width, HEIGHT, false)) return false;
-			left += width;
-			left -= this.image(text).width;
+		const right = x + r + 2, other = x - r - 2 - width; // on the other side there may be room
+		let left = right;
+		if (!this.take(right, top, width, HEIGHT, false)) {
+			const cut = right + width > this.columns * CELL;
+			if (this.take(other, top, width, HEIGHT, must && cut)) left = x - r - 2 - this.image(text).width;
+			else if (!must) return false;
+			else this.take(right, top, width, HEIGHT, true);
 		}
 		ctx.drawImage(this.image(text).image, Math.round(left * this.dpr), Math.round(top * this.dpr));
 		return true;
