@@ -11,8 +11,9 @@
  *   statement...    the same files, one statement
  *
  * Ingest is a transaction of twenty observations every 10 ms (on the slow disk: of one a second) on
- * the thread of the steps, which go in between; a reader asks three questions in turn on another thread. What `ingest` and `read` say
- * ends in _idle before, and in _busy during the work.
+ * the thread of the steps, which go in between; a reader asks three questions in turn on another
+ * thread. What `ingest` and `read` say ends in _idle before, and in _busy during the work. cpu is the
+ * processor time of the steps, in which other programs of the machine are not.
  *
  * usage: backfill [FILE]     a database like that of big_database, of which a copy is used;
  *                            without FILE, big_database makes one

@@ -151,7 +151,8 @@ load_row(struct load *l, mk_err *err)
 
 	while (rc == MK_OK && t == NULL && tx > l->reached_tx && l->reached_tx != before) {
 		before = l->reached_tx;
-		rc = load_txs(l, CHUNK_TXS, err);
+		/* Readers must not see many of which no observation is there yet. */
+		rc = load_txs(l, l->fresh ? CHUNK_TXS : 1, err);
 		t = store_find_id(s, tx);
 	}
 	if (rc != MK_OK || t == NULL)

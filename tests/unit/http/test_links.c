@@ -456,8 +456,6 @@ Test(links, nothing_is_told_before_the_database_is_read)
 		    NULL, 503);
 	(void)asked(node_routes, "/api/nodes", "/api/nodes", NULL, 503);
 	(void)asked(node_one_routes, "/api/nodes/{pubkey}", "/api/nodes/aa", NULL, 503);
-	(void)asked(node_health_routes, "/api/nodes/bulk-health", "/api/nodes/bulk-health", NULL,
-		    503);
 	(void)asked(observer_routes, "/api/observers", "/api/observers", NULL, 503);
 	(void)asked(observer_metrics_routes, "/api/observers/{id}/metrics",
 		    "/api/observers/x/metrics", NULL, 503);
