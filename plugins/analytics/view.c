@@ -235,7 +235,8 @@ view_bytes(const struct view *v)
 	       v->in_area_count;
 }
 
-/* Until they fit into their memory again: who was not asked for longest goes first, but `keep` stays, and so does what is being made, because somebody waits for it. */
+/* Until they fit into their memory again: who was not asked for longest goes first, but `keep` stays,
+ * and so does what is being made, because somebody waits for it. */
 static void
 view_make_room(struct frame *f, const struct view *keep)
 {

@@ -661,6 +661,8 @@ inst_run(const struct inst_config *config, mk_err *err)
 	inst_say_state(in, WIRE_STATE_HERE, MK_OK, "");
 	while (!in->bye && clock_now_us() < bye_by) {
 		loop_round(in->loop);
+		if (in->posted_here && !in->stopping)
+			inst_run_posts(in);
 		inst_deliver(in);
 		inst_say_ack(in);
 		inst_arm_report(in);

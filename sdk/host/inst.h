@@ -154,6 +154,7 @@ struct inst {
 	struct inst_watch watches[INST_WATCHES];
 	struct inst_thread threads[INST_THREADS];
 	uint64_t cpu_left_us; /* of threads that have made room for others */
+	bool posted_here;     /* by the instance's own thread, in this round */
 
 	pthread_mutex_t lock;  /* guards what follows; a leaf, never held over a callback */
 	struct wire_out ready; /* records that need no credit */

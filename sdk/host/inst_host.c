@@ -377,9 +377,11 @@ host_post(const mk_host *h, void (*fn)(void *), void *arg)
 		in->posts_last = &p->next;
 		in->post_count++;
 		rc = MK_OK;
-		/* Also from the instance's own thread: the loop must come round again. */
-		if (inst_is_here(in))
+		/* The thread that is here needs no waking, but its loop must come round again. */
+		if (inst_is_here(in)) {
+			in->posted_here = true;
 			loop_hurry(in->loop);
+		}
 		inst_wake(in);
 	}
 	pthread_mutex_unlock(&in->lock);
@@ -396,6 +398,7 @@ inst_run_posts(struct inst *in)
 {
 	struct inst_post *p;
 
+	in->posted_here = false;
 	pthread_mutex_lock(&in->lock);
 	p = in->posts;
 	in->posts = NULL;

@@ -30,7 +30,7 @@ job_end(struct job *j, mk_result result, const char *error, int fd)
 		r->ticket = j->ticket;
 		r->result = result;
 		r->fd = fd;
-		(void)snprintf(r->error, sizeof(r->error), "%s", error);
+		(void)snprintf(r->error, sizeof(r->error), "%.199s", error);
 	} else if (fd != -1) {
 		close(fd);
 	}

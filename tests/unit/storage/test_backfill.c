@@ -85,7 +85,7 @@ content_sum(const char *name)
 static void
 copy_file(const char *from, const char *to)
 {
-	char command[300];
+	char command[600];
 	FILE *p;
 
 	(void)snprintf(command, sizeof(command), "rm -f %s-wal %s-shm; cp %s %s", to, to, from, to);
