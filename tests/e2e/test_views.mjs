@@ -53,7 +53,7 @@ test("a plugin shows its processor time, and with the key its options and its lo
 	const page = await open(`${d.base}/system/plugins?plugin=http`);
 	const drawer = page.locator(".drawer");
 	await drawer.getByText(/since it was started/).waitFor();
-	await drawer.getByRole("button", { name: /Options and log of http/ }).click();
+	await drawer.getByRole("button", { name: /options and log of http/ }).click();
 	await giveKey(page, "not-the-right-key");
 	await drawer.getByText("The key is not right.").waitFor();
 	await drawer.getByRole("button", { name: "Give the operator's key" }).click();
