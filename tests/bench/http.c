@@ -8,7 +8,7 @@
  *   cached    /api/plugins, an answer of a few kB that is kept until it changes
  *   fresh     /api/perf, which is made anew each time
  *   gzip      /api/plugins compressed
- *   /api/...  the routes that ../design names, with the size of the answer; `again` is how long one
+ *   /api/...  lists and details, with the size of the answer; `again` is how long one
  *             takes that was not kept; `peer` what CoreScope answers in a second, `target` what
  *             shall be answered
  *   live/...  the same while the sim plugin brings in 5000 packets a second
