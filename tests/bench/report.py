@@ -129,8 +129,9 @@ def main(path, out, earlier=None):
             print(f"worse: {' '.join(name(now))} {number(was['median'])} -> {number(now['median'])} {now['unit']}")
     os.makedirs(out, exist_ok=True)
     with open(f"{out}/report.json", "w") as f:
-        json.dump(report, f, indent=1)
-        f.write("\n")
+        head = json.dumps({k: v for k, v in report.items() if k != "results"}, indent=1)
+        rows = ",\n".join(json.dumps(r) for r in report["results"])  # a line each, for diffs
+        f.write(f'{head[:-2]},\n "results": [\n{rows}\n]}}\n')
     with open(f"{out}/report.md", "w") as f:
         f.write(markdown(report, worse))
     return 0

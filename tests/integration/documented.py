@@ -30,7 +30,8 @@ ELSEWHERE = {
 }
 # What never ends by itself is ended, and must have said something.
 PRELUDE = """
-some() { timeout -s TERM 3 "$@" >said 2>&1 || [ $? = 124 ]; cat said; test -s said; }
+said=$PWD/said
+some() { timeout -s TERM 3 "$@" >"$said" 2>&1 || [ $? = 124 ]; cat "$said"; test -s "$said"; }
 nngcat() { some nngcat "$@"; }
 meshkernd() { case " $* " in *" --check "*) command meshkernd "$@" ;; *) some meshkernd "$@" ;; esac; }
 meshkern() { case $1 in tail) some meshkern "$@" ;; *) command meshkern "$@" ;; esac; }
