@@ -76,7 +76,7 @@ function Way({ t, row }: { t: Table; row: number }) {
 			{parts.map((p, i) => [
 				parts.length > 5 && i === 2 && <span key="some" class="way-hop sum mid">{`+${parts.length - 4}`}</span>,
 				parts.length > 2 && i === 1 && <span key="few" class="way-hop sum few">{`+${parts.length - 2}`}</span>,
-				<span key={i} class={`way-hop${p.sure ? "" : " hex"}${kind(i)}`}><span>{p.name}</span></span>,
+				<span key={i} class={`way-hop${p.sure ? "" : " unsure"}${kind(i)}`}><span>{p.name}</span></span>,
 			])}
 		</span>
 	);
