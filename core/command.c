@@ -179,12 +179,14 @@ command_run(struct core *c, const char *name, const mk_val *parameters, bool may
 		if (strcmp(commands[i].name, name) != 0)
 			continue;
 		cmd.name = commands[i].name;
-		if (commands[i].look != NULL)
-			command_look(&cmd, commands[i].look);
-		else if (may_control)
-			commands[i].change(&cmd, parameters);
-		else
+		/* What others log and are configured with is not everybody's business. */
+		if (!may_control &&
+		    (commands[i].look == NULL || commands[i].look == command_details))
 			command_refuse(&cmd, MK_EDENIED, "needs the capability core.control");
+		else if (commands[i].look != NULL)
+			command_look(&cmd, commands[i].look);
+		else
+			commands[i].change(&cmd, parameters);
 		return;
 	}
 	command_refuse(&cmd, MK_ENOENT, "no such command");

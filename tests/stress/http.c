@@ -19,6 +19,8 @@
 
 #include <http/http.h>
 
+#include "../threads.h"
+
 #define THREADS_MAX 8
 #define ROUNDS 3
 #define POSTS_MAX 4096u
@@ -125,33 +127,12 @@ host_post(const mk_host *h, void (*fn)(void *), void *arg)
 	return rc;
 }
 
-struct start {
-	void (*fn)(void *);
-	void *arg;
-};
-
-static void *
-host_thread(void *arg)
-{
-	struct start s = *(struct start *)arg;
-
-	free(arg);
-	s.fn(s.arg);
-	return NULL;
-}
-
 static mk_result
 host_spawn(const mk_host *h, const char *name, void (*fn)(void *), void *arg)
 {
-	struct start *s = malloc(sizeof(*s));
-
 	(void)h;
 	(void)name;
-	if (s == NULL)
-		return MK_ENOMEM;
-	*s = (struct start){ fn, arg };
-	return pthread_create(&host_state.threads[host_state.thread_count++], NULL, host_thread,
-			      s) == 0
+	return test_thread_start(&host_state.threads[host_state.thread_count++], fn, arg)
 		   ? MK_OK
 		   : MK_ENOMEM;
 }

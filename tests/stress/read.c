@@ -19,6 +19,8 @@
 
 #include <http/read/impl.h>
 
+#include "../threads.h"
+
 #define READERS 3
 #define ROUNDS 3
 #define OLD_PACKETS 1500
@@ -59,35 +61,14 @@ host_log(const mk_host *h, int32_t level, const char *line)
 		fprintf(stderr, "%s\n", line);
 }
 
-struct start {
-	void (*fn)(void *);
-	void *arg;
-};
-
-static void *
-host_thread(void *arg)
-{
-	struct start s = *(struct start *)arg;
-
-	free(arg);
-	s.fn(s.arg);
-	return NULL;
-}
-
 static mk_result
 host_spawn(const mk_host *h, const char *name, void (*fn)(void *), void *arg)
 {
-	struct start *s = malloc(sizeof(*s));
-
 	(void)h;
 	(void)name;
-	if (s == NULL || thread_count == THREADS_MAX) {
-		free(s);
-		return MK_ENOMEM;
-	}
-	*s = (struct start){ fn, arg };
-	return pthread_create(&threads[thread_count++], NULL, host_thread, s) == 0 ? MK_OK
-										   : MK_ENOMEM;
+	return thread_count < THREADS_MAX && test_thread_start(&threads[thread_count++], fn, arg)
+		   ? MK_OK
+		   : MK_ENOMEM;
 }
 
 static const mk_host host = {

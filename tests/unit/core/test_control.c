@@ -319,17 +319,19 @@ Test(control, a_plugin_looks_but_changes_nothing_unless_it_was_granted)
 {
 	static const char *const none[] = { NULL }, *const granted[] = { "core.control", NULL },
 				 *const other[] = { "net", "exec", NULL };
+	/* The last one changes nothing, but tells what others log and are configured with. */
 	static const char *const changing[] = { "core/enable", "core/disable", "core/restart",
-						"core/reset", "core/reload" };
+						"core/reset",  "core/reload",  "core/details" };
 
 	cr_expect_eq(ask_core_as(none, "core/status"), MK_OK);
 	cr_expect_eq(ask_core_as(none, "core/stats"), MK_OK);
 	cr_expect_eq(ask_core_as(none, "core/plugins"), MK_OK);
-	for (size_t i = 0; i < 5; i++) {
+	for (size_t i = 0; i < 6; i++) {
 		cr_expect_eq(ask_core_as(none, changing[i]), MK_EDENIED, "%s", changing[i]);
 		cr_expect_eq(ask_core_as(other, changing[i]), MK_EDENIED, "%s", changing[i]);
 	}
 	cr_expect_eq(ask_core_as(granted, "core/restart"), MK_ENOENT, "no such plugin");
+	cr_expect_eq(ask_core_as(granted, "core/details"), MK_OK);
 }
 
 /* ------------------------------------------------------------------- reload -- */

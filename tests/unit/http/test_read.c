@@ -14,6 +14,8 @@
 #include <http/read/impl.h>
 #include <sqlite3.h>
 
+#include "../../threads.h"
+
 #define NOW 1795243380
 #define KEY(x) x x x x "00000000000000000000000000000000"
 
@@ -29,31 +31,13 @@ static void (*thread_fn)(void *);
 
 /* ------------------------------------------------------------------- host -- */
 
-struct start {
-	void (*fn)(void *);
-	void *arg;
-};
-
-static void *
-host_thread(void *arg)
-{
-	struct start start = *(struct start *)arg;
-
-	free(arg);
-	start.fn(start.arg);
-	return NULL;
-}
-
 static mk_result
 host_spawn(const mk_host *h, const char *name, void (*fn)(void *), void *arg)
 {
-	struct start *start = malloc(sizeof(*start));
-
 	(void)h;
 	(void)name;
-	*start = (struct start){ fn, arg };
 	thread_fn = fn;
-	cr_assert_eq(pthread_create(&threads[thread_count++], NULL, host_thread, start), 0);
+	cr_assert(test_thread_start(&threads[thread_count++], fn, arg));
 	return MK_OK;
 }
 
