@@ -15,6 +15,8 @@
 #include <nng/protocol/pubsub0/sub.h>
 #include <nng/supplemental/tls/tls.h>
 
+#include "later.h"
+
 struct link {
 	nng_socket socket;
 	enum link_kind kind;
@@ -29,6 +31,8 @@ struct link {
 	void (*on_ready)(void *arg);
 	void (*on_peers)(void *arg);
 	void *arg;
+	bool stays; /* until the process ends */
+	struct later end;
 };
 
 static mk_result
@@ -153,6 +157,18 @@ link_open(struct link **out, enum link_kind kind, uint32_t buffer, size_t max_by
 	return MK_OK;
 }
 
+static void
+link_end(void *arg)
+{
+	struct link *k = arg;
+
+	/* Pipe callbacks have ended when this returns. */
+	nng_close(k->socket);
+	nng_aio_free(k->aio);
+	close(k->peers_fd);
+	free(k);
+}
+
 void
 link_close(struct link *k)
 {
@@ -160,13 +176,12 @@ link_close(struct link *k)
 		return;
 	loop_unwatch(k->watch);
 	loop_unwatch(k->peers_watch);
+	k->watch = k->peers_watch = NULL;
 	if (k->msg != NULL)
 		nng_msg_free(k->msg);
-	/* Pipe callbacks have ended when this returns. */
-	nng_close(k->socket);
-	nng_aio_free(k->aio);
-	close(k->peers_fd);
-	free(k);
+	k->msg = NULL;
+	if (!k->stays)
+		later_do(&k->end, link_end, k);
 }
 
 void
@@ -207,6 +222,7 @@ link_listen(struct link *k, const struct link_address *a, mk_err *err)
 		nng_listener_close(listener);
 		return link_error(err, rv, a->url);
 	}
+	k->stays = k->stays || strncmp(a->url, "ws:", 3) == 0;
 	return MK_OK;
 }
 

@@ -5,11 +5,15 @@
  * Debian's nng crashes when a receive with a time-out or a cancel meets a message (#1523, fixed
  * in 1.6.0), overflows the heap when a receive buffer shrinks, and leaks on cancel. So here:
  * pub, sub, push and pull only; options before start; receiving only by polling the descriptor
- * and a non-blocking call; sockets are closed by the thread that used them, after its last call.
+ * and a non-blocking call; sockets are closed after the last call of the thread that used them.
  *
  * And a socket is only closed when nothing is on the way to it: a receive that is re-armed while
  * the socket closes can be lost, and then nng_close() waits for ever, and nng's reaper with it
  * (seen after 5 to 40 closes under a flood). The records STOP, STOPPED, BYE see to that.
+ *
+ * That reaper is one for all sockets of the process, and is up to 0.1 s with every WebSocket that a
+ * stranger leaves. So nobody waits for the end of a socket; and one that listens for WebSockets has
+ * none before the process, because its handler may be freed while somebody is at the door.
  */
 #ifndef MK_HOST_BUS_LINK_H
 #define MK_HOST_BUS_LINK_H
@@ -37,7 +41,7 @@ struct link_address {
  * its peer publishes. */
 mk_result link_open(struct link **out, enum link_kind kind, uint32_t buffer, size_t max_bytes,
 		    mk_err *err);
-void link_close(struct link *k); /* takes NULL */
+void link_close(struct link *k); /* takes NULL; does not wait */
 
 /* Only the process `pid` may connect (ipc). Before listening; 0 = any. May be set later while
  * nothing is connected. */
