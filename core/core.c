@@ -213,8 +213,7 @@ core_on_signal(void *arg, uint32_t events)
 	while (read(c->signals, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
 		if (info.ssi_signo == SIGHUP) {
 			notify_send("RELOADING=1");
-			if (core_reload(c, false, core_log_reload, NULL) == MK_EAGAIN)
-				log_warn("reload", "one is under way, this one is ignored");
+			c->hup = true; /* after the one under way: the file may have changed */
 		} else {
 			log_info("core", "stopping  signal=%s", sigabbrev_np((int)info.ssi_signo));
 			core_stop(c);
@@ -281,6 +280,7 @@ core_sweep(struct core *c)
 			plug_free(p);
 	}
 	core_reload_round(c);
+	c->hup = c->hup && core_reload(c, false, core_log_reload, NULL) == MK_EAGAIN;
 	if (c->plugs_changed) {
 		c->plugs_changed = false;
 		mk_writer_reset(&c->hub->writer);

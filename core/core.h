@@ -26,8 +26,8 @@ struct core {
 	uint64_t started_us;
 	uint64_t stop_by; /* 0: not stopping */
 	struct loop_timer *tick;
-	struct reload *reload; /* under way, or NULL */
-	bool plugs_changed;    /* core/plugins is due */
+	struct reload *reload;   /* under way, or NULL */
+	bool plugs_changed, hup; /* core/plugins is due, a reload is */
 	uint64_t stats_us;
 };
 

@@ -3,7 +3,8 @@
 """Counts the test cases of one ctest run.
 
     tally.py RESULTS.xml CTEST-STATUS [AGAIN.xml]    prints: PASSED FAILED SKIPPED
-    tally.py --failed RESULTS.xml                    prints: the programs that failed, one a line
+    tally.py --failed RESULTS.xml [NAME...]          prints: the programs that failed, one a line;
+                                                     of those named, also which did not run
 
 AGAIN.xml: what failed ran once more, and that is what counts for it.
 
@@ -59,8 +60,9 @@ def total(path, status, again=None):
 
 
 if sys.argv[1] == "--failed":
-    for name, test in cases(sys.argv[2]).items():
-        if count(test)[1]:
+    ran = cases(sys.argv[2])
+    for name in sys.argv[3:] or ran:
+        if name not in ran or count(ran[name])[1]:
             print(name)
 else:
     total(sys.argv[1], int(sys.argv[2]), sys.argv[3] if len(sys.argv) > 3 else None)

@@ -8,6 +8,7 @@
 #define SECOND_US UINT64_C(1000000)
 #define RETRY_MIN_US (1 * SECOND_US)
 #define RETRY_MAX_US (60 * SECOND_US)
+#define MARK_US (30 * SECOND_US)
 
 static bool
 item_read(struct plan_item *item, const mk_val *v)
@@ -76,6 +77,7 @@ plan_read(struct plan *p, const mk_val *body)
 		} else if (had != NULL) {
 			item->due_us = had->due_us;
 			item->retry_us = had->retry_us;
+			item->pace = had->pace;
 		}
 	}
 	*p = *next;
@@ -91,9 +93,39 @@ plan_take(struct plan *p, const mk_val *v)
 	if (!item_read(&item, v))
 		return false;
 	had = plan_find(p, item.name);
-	if (had != NULL)
-		*had = item;
-	return had != NULL;
+	if (had == NULL)
+		return false;
+	item.pace = had->pace;
+	*had = item;
+	return true;
+}
+
+void
+plan_stepped(struct plan_item *item, uint64_t now_us, uint64_t wall_us, bool busy)
+{
+	struct plan_pace *p = &item->pace;
+
+	/* What begins anew, or was done by an earlier process, is no batch. */
+	if (p->steps == 0 || item->done < p->done) {
+		p->began_us = wall_us;
+		p->batch = 0;
+		p->rate = 0;
+		p->marks[0].at_us = p->marks[1].at_us = now_us;
+		p->marks[0].done = p->marks[1].done = item->done;
+	} else {
+		p->batch = item->done - p->done;
+	}
+	if (now_us > p->marks[0].at_us + SECOND_US)
+		p->rate = (double)(item->done - p->marks[0].done) * 1e6 /
+			  (double)(now_us - p->marks[0].at_us);
+	if (now_us >= p->marks[1].at_us + MARK_US) {
+		p->marks[0] = p->marks[1];
+		p->marks[1].at_us = now_us;
+		p->marks[1].done = item->done;
+	}
+	p->done = item->done;
+	p->steps++;
+	p->yields += busy;
 }
 
 struct plan_item *
@@ -125,6 +157,32 @@ plan_failed(struct plan_item *item, uint64_t now_us, const char *error)
 	(void)snprintf(item->error, sizeof(item->error), "%s", error);
 }
 
+/* Whose wish it is: of storage for an old database, of the plugin whose table it is, of the operator. */
+static void
+item_write_by(const struct plan_item *item, mk_writer *w)
+{
+	const char *dot = strchr(item->name, '.');
+	char text[sizeof(item->name) + 8];
+
+	if (dot != NULL)
+		(void)snprintf(text, sizeof(text), "plugin %.*s", (int)(dot - item->name),
+			       item->name);
+	mk_kv_str(w, "by", item->pace.retried ? "operator" : dot != NULL ? text : "upgrade");
+}
+
+static void
+item_write_pace(const struct plan_item *item, mk_writer *w)
+{
+	const struct plan_pace *p = &item->pace;
+
+	mk_kv_u64(w, "steps", p->steps);
+	mk_kv_u64(w, "yields", p->yields);
+	mk_kv_i64(w, "batch", p->batch);
+	mk_kv_u64(w, "began_us", p->began_us);
+	if (p->rate > 0)
+		mk_kv_f64(w, "rate_now", p->rate);
+}
+
 void
 plan_write(const struct plan *p, mk_writer *w)
 {
@@ -132,9 +190,11 @@ plan_write(const struct plan *p, mk_writer *w)
 	mk_kv_array(w, "items", p->count);
 	for (uint32_t i = 0; i < p->count; i++) {
 		const struct plan_item *item = &p->items[i];
+		bool backfill = strcmp(item->kind, "backfill") == 0, paced = item->pace.steps > 0;
 
-		mk_put_map(w,
-			   11u + (item->rate > 0) + (item->eta_s >= 0) + (item->error[0] != '\0'));
+		mk_put_map(w, 11u + (item->rate > 0) + (item->eta_s >= 0) +
+				  (item->error[0] != '\0') + backfill +
+				  (paced ? 4u + (item->pace.rate > 0) : 0));
 		mk_kv_str(w, "name", item->name);
 		mk_kv_str(w, "table", item->table);
 		mk_kv_str(w, "kind", item->kind);
@@ -152,5 +212,9 @@ plan_write(const struct plan *p, mk_writer *w)
 			mk_kv_i64(w, "eta_s", item->eta_s);
 		if (item->error[0] != '\0')
 			mk_kv_str(w, "error", item->error);
+		if (backfill)
+			item_write_by(item, w);
+		if (paced)
+			item_write_pace(item, w);
 	}
 }

@@ -10,6 +10,19 @@
 
 #define PLAN_MAX 64u
 
+/* What only who asks for the steps knows of a job; since this process began. */
+struct plan_pace {
+	uint64_t steps, yields; /* yields: steps after which ingest had the time */
+	int64_t batch, done;    /* rows of the last step; behind it */
+	uint64_t began_us;      /* Unix time of its first step */
+	bool retried;           /* by the operator */
+	struct {
+		uint64_t at_us;
+		int64_t done;
+	} marks[2];  /* the older one is 30 to 60 s old */
+	double rate; /* rows a second since then; 0: not known */
+};
+
 struct plan_item {
 	char name[80], table[64], kind[16], state[16], waits[80], error[384];
 	bool paused;
@@ -17,6 +30,7 @@ struct plan_item {
 	double rate;
 	uint64_t longest_us;
 	uint64_t due_us, retry_us; /* after an error, not before; and how long it waits next time */
+	struct plan_pace pace;
 };
 
 struct plan {
@@ -32,6 +46,8 @@ bool plan_take(struct plan *p, const mk_val *item);
  * only news can bring one. */
 struct plan_item *plan_next(struct plan *p, uint64_t now_us, uint64_t *wait_us);
 struct plan_item *plan_find(struct plan *p, const char *name);
+/* After a step that was taken: `busy`, and ingest is let before the next one. */
+void plan_stepped(struct plan_item *item, uint64_t now_us, uint64_t wall_us, bool busy);
 /* A step failed for a reason that may pass. */
 void plan_failed(struct plan_item *item, uint64_t now_us, const char *error);
 /* The body of backfill/progress. */

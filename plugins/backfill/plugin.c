@@ -21,6 +21,7 @@ enum { TIMER_STEP, TIMER_TELL, TIMER_HERE };
 
 struct forwarded { /* a call that storage answers */
 	uint64_t asked, call;
+	char name[sizeof(((struct plan_item *)NULL)->name)], what[16];
 };
 
 struct backfill {
@@ -123,7 +124,7 @@ backfill_is_here(struct backfill *b)
 /* A step is followed by a pause in proportion to it: long, if ingest wants the time, short, if
  * nobody else does. */
 static void
-backfill_pause(struct backfill *b, const mk_val *body)
+backfill_pause(struct backfill *b, struct plan_item *item, const mk_val *body)
 {
 	const mk_host *h = b->host;
 	uint64_t held = 0, share, pause;
@@ -135,8 +136,22 @@ backfill_pause(struct backfill *b, const mk_val *body)
 	pause = held / share * (100 - share);
 	pause = pause > PAUSE_MAX_US ? PAUSE_MAX_US : pause;
 	b->not_before_us = h->now_us(h) + pause;
+	plan_stepped(item, h->now_us(h), h->wall_us(h), busy);
 	h->count(h, "steps", 1);
+	h->count(h, "yields", busy);
 	h->gauge(h, "held_us", (int64_t)held);
+}
+
+/* Its first step in this process, or from the start again. */
+static void
+backfill_log_begin(struct backfill *b, const struct plan_item *item)
+{
+	char line[200];
+
+	(void)snprintf(line, sizeof(line), "backfill %s: %s  rows=%lld of=%lld", item->name,
+		       item->attempts > 1 ? "begins again" : "begins", (long long)item->done,
+		       (long long)item->total);
+	b->host->log(b->host, MK_LOG_INFO, line);
 }
 
 static void
@@ -159,17 +174,21 @@ backfill_stepped(struct backfill *b, const mk_reply *reply)
 	struct plan_item *item = plan_find(&b->plan, b->asked);
 	char before[sizeof(item->state)] = "";
 	bool over = false;
+	uint64_t began_us;
 	mk_doc doc;
 
 	b->asked[0] = '\0';
 	if (item == NULL)
 		return; /* storage has begun anew since, without it */
+	began_us = item->pace.began_us;
 	memcpy(before, item->state, sizeof(before));
 	mk_doc_init(&doc);
 	if (reply->result == MK_OK &&
 	    mk_doc_open(&doc, reply->body, reply->body_len, NULL, NULL, 0) == MK_OK &&
 	    plan_take(&b->plan, mk_doc_root(&doc))) {
-		backfill_pause(b, mk_doc_root(&doc));
+		backfill_pause(b, item, mk_doc_root(&doc));
+		if (item->pace.began_us != began_us)
+			backfill_log_begin(b, item);
 		over = strcmp(item->state, "done") == 0 || strcmp(item->state, "failed") == 0;
 	} else {
 		plan_failed(item, b->host->now_us(b->host),
@@ -224,6 +243,35 @@ backfill_on_msg(void *self, const mk_msg *msg)
 }
 
 static void
+backfill_remember(struct forwarded *f, const mk_call *call)
+{
+	mk_doc doc;
+
+	f->call = call->id;
+	f->name[0] = f->what[0] = '\0';
+	mk_doc_init(&doc);
+	if (mk_doc_open(&doc, call->body, call->body_len, NULL, NULL, 0) == MK_OK) {
+		mk_copy_str(mk_find(mk_doc_root(&doc), "name"), f->name, sizeof(f->name));
+		mk_copy_str(mk_find(mk_doc_root(&doc), "do"), f->what, sizeof(f->what));
+	}
+	mk_doc_fini(&doc);
+}
+
+/* Storage has done what the operator wanted. */
+static void
+backfill_obeyed(struct backfill *b, const struct forwarded *f)
+{
+	struct plan_item *item = plan_find(&b->plan, f->name);
+	char line[160];
+
+	if (item == NULL)
+		return;
+	item->pace.retried = item->pace.retried || strcmp(f->what, "retry") == 0;
+	(void)snprintf(line, sizeof(line), "backfill %s: %s, by the operator", f->name, f->what);
+	b->host->log(b->host, MK_LOG_INFO, line);
+}
+
+static void
 backfill_forward(struct backfill *b, const mk_call *call)
 {
 	const mk_host *h = b->host;
@@ -236,7 +284,7 @@ backfill_forward(struct backfill *b, const mk_call *call)
 		 ? MK_EAGAIN
 		 : h->call(h, "storage/backfill", call->body, call->body_len, 0, &f->asked);
 	if (rc == MK_OK)
-		f->call = call->id;
+		backfill_remember(f, call);
 	else
 		(void)h->reply(h, call->id, rc, mk_result_text(rc), NULL, 0);
 }
@@ -271,6 +319,8 @@ backfill_on_reply(void *self, const mk_reply *reply)
 		(void)b->host->reply(b->host, f->call, reply->result, reply->error, reply->body,
 				     reply->body_len);
 		f->call = 0;
+		if (reply->result == MK_OK)
+			backfill_obeyed(b, f);
 		return;
 	}
 	if (b->asked[0] != '\0' && reply->id == b->asked_id)

@@ -37,6 +37,14 @@ plugin_on_reply(void *self, const mk_reply *reply)
 }
 
 static void
+plugin_on_fd(void *self, int32_t fd, uint32_t events)
+{
+	(void)fd;
+	(void)events;
+	http_on_fd(self);
+}
+
+static void
 plugin_on_timer(void *self, uint32_t id)
 {
 	(void)id;
@@ -113,6 +121,7 @@ MK_EXPORT const mk_plugin_desc mk_plugin_v1 = {
 	.on_msg = plugin_on_msg,
 	.on_reply = plugin_on_reply,
 	.on_timer = plugin_on_timer,
+	.on_fd = plugin_on_fd,
 	.reconfigure = plugin_reconfigure,
 	.stop = plugin_stop,
 	.destroy = plugin_destroy,

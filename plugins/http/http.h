@@ -17,6 +17,7 @@
 
 #define HTTP_PRUNES 16u
 
+struct bus_past;
 struct read;
 
 struct http_prune { /* nodes that were to be deleted */
@@ -35,6 +36,7 @@ struct http {
 	struct read *read;         /* read/read.h */
 	struct settings *settings; /* of the start, which `read` refers to */
 	struct retained retained;
+	struct tap *tap;               /* server/tap.h */
 	struct event *gaps[HTTP_GAPS]; /* the last messages core/gap, a ring */
 	uint32_t gap_count;
 	uint64_t started_us;
@@ -54,6 +56,7 @@ struct http {
 		uint64_t due_us;
 	} lag;
 	struct flow flow;
+	struct bus_past *past;
 	struct mc_area area; /* decode/area; nodes outside of it are not listed */
 	bool has_model;
 };
@@ -61,7 +64,7 @@ struct http {
 extern const struct route bus_routes[];    /* routes_bus.c */
 extern const struct route health_routes[]; /* routes_health.c */
 extern const struct route web_plugin_routes[], web_compare_routes[], web_map_routes[],
-    web_link_routes[];
+    web_link_routes[], web_evidence_routes[], web_tiles_routes[];
 extern const struct route act_routes[];     /* routes_act.c */
 extern const struct route metrics_routes[]; /* metrics.c */
 extern const struct route page_routes[];    /* page.c */
@@ -76,6 +79,7 @@ extern const char page_text[];
 mk_result http_new(const mk_host *host, struct http **out);
 mk_result http_start(struct http *h);
 void http_on_msg(struct http *h, const mk_msg *msg);
+void http_on_fd(struct http *h);
 void http_on_timer(struct http *h); /* every second: the numbers */
 mk_result http_reconfigure(struct http *h);
 void http_stop(struct http *h);

@@ -12,6 +12,8 @@
 #include <meshkern/manifest.h>
 
 #include "read/read.h"
+#include "routes/bus_past.h"
+#include "server/tap.h"
 
 #define RING_ENTRIES 16384u
 
@@ -55,6 +57,8 @@ static const struct route *const http_tables[] = { bus_routes,
 						   web_compare_routes,
 						   web_map_routes,
 						   web_link_routes,
+						   web_evidence_routes,
+						   web_tiles_routes,
 						   node_routes,
 						   node_one_routes,
 						   node_health_routes,
@@ -81,7 +85,8 @@ http_new(const mk_host *host, struct http **out)
 	h->prunes.lock = (pthread_mutex_t)PTHREAD_MUTEX_INITIALIZER;
 	retained_init(&h->retained);
 	h->has_model = model_init(&h->model) == MK_OK;
-	if (!h->has_model) {
+	h->past = bus_past_new();
+	if (!h->has_model || h->past == NULL) {
 		http_free(h);
 		return MK_ENOMEM;
 	}
@@ -95,6 +100,8 @@ http_free(struct http *h)
 	httpd_free(h->server);
 	read_free(h->read);
 	http_settings_unref(h->settings);
+	tap_free(h->tap);
+	bus_past_free(h->past);
 	ring_free(h->ring);
 	retained_fini(&h->retained);
 	for (uint32_t i = 0; i < HTTP_GAPS; i++)
@@ -105,6 +112,19 @@ http_free(struct http *h)
 	for (uint32_t i = 0; i < HTTP_PRUNES; i++)
 		free(h->prunes.at[i].nodes);
 	free(h);
+}
+
+/* To the live clients. Takes the event. */
+static void
+http_show(void *arg, struct event *e)
+{
+	struct http *h = arg;
+	struct httpd_stats stats;
+
+	ring_put(h->ring, e);
+	httpd_get_stats(h->server, &stats);
+	if (stats.clients > 0)
+		httpd_wake(h->server);
 }
 
 static mk_result
@@ -146,8 +166,10 @@ http_start(struct http *h)
 	if (rc == MK_OK) {
 		h->ring = config.ring = ring_new(RING_ENTRIES, config.settings->ring_bytes);
 		h->retained.ring = h->ring;
-		rc = h->ring == NULL ? mk_err_set(&err, MK_ENOMEM, "out of memory")
-				     : httpd_new(&h->server, &config, &err);
+		h->tap = config.tap = tap_new(h->host, http_topics, http_show, h);
+		rc = h->ring == NULL || h->tap == NULL
+			 ? mk_err_set(&err, MK_ENOMEM, "out of memory")
+			 : httpd_new(&h->server, &config, &err);
 		http_settings_unref(config.settings);
 	}
 	if (rc == MK_OK)
@@ -218,6 +240,8 @@ http_keep(struct http *h, struct event *e)
 		*at = event_ref(e);
 	} else {
 		retained_put(&h->retained, e);
+		if (part == MODEL_STATS || part == MODEL_PLUGINS)
+			bus_past_note(h->past, e);
 		if (part == MODEL_AREA)
 			config_note_area(h, e);
 	}
@@ -259,7 +283,6 @@ http_tell_stored(struct http *h, const mk_msg *msg)
 void
 http_on_msg(struct http *h, const mk_msg *msg)
 {
-	struct httpd_stats stats;
 	struct event *e;
 
 	flow_on_msg(&h->flow, msg);
@@ -285,10 +308,7 @@ http_on_msg(struct http *h, const mk_msg *msg)
 		event_unref(e);
 		return;
 	}
-	ring_put(h->ring, e);
-	httpd_get_stats(h->server, &stats);
-	if (stats.clients > 0)
-		httpd_wake(h->server);
+	http_show(h, e);
 }
 
 static uint64_t
@@ -306,15 +326,23 @@ http_rss(void)
 }
 
 void
+http_on_fd(struct http *h)
+{
+	tap_on_fd(h->tap);
+}
+
+void
 http_on_timer(struct http *h)
 {
 	const mk_host *host = h->host;
+	struct tap_stats tap;
 	struct httpd_stats s;
 
 	health_tick(h);
 	if (read_on_timer(h->read))
 		httpd_tell(h->server, READ_WARM, NULL, 0);
 	httpd_on_timer(h->server);
+	tap_on_timer(h->tap);
 	flow_on_timer(&h->flow);
 	httpd_get_stats(h->server, &s);
 	atomic_store(&h->rss_bytes, http_rss());
@@ -334,6 +362,9 @@ http_on_timer(struct http *h)
 	host->gauge(host, "ring_bytes", (int64_t)ring_bytes(h->ring));
 	host->gauge(host, "port", httpd_port(h->server, 0));
 	host->gauge(host, "values_refused", (int64_t)h->retained.refused);
+	tap_get_stats(h->tap, &tap);
+	host->gauge(host, "inspected", (int64_t)tap.messages);
+	host->gauge(host, "inspected_lost", (int64_t)tap.lost);
 }
 
 void
@@ -341,6 +372,7 @@ http_stop(struct http *h)
 {
 	atomic_store(&h->flow.stop, true);
 	read_stop(h->read);
+	tap_stop(h->tap);
 	httpd_stop(h->server);
 }
 

@@ -55,6 +55,7 @@ mbcap_clear(struct mbcap *m)
 		memset(m->at, 0, m->cap * sizeof(*m->at));
 	memset(m->tokens, 0, m->token_slots * sizeof(*m->tokens));
 	m->token_count = 0;
+	m->day_count = 0;
 	m->cursor = 0;
 }
 
@@ -283,6 +284,42 @@ mbcap_find(const struct mbcap *m, uint32_t id, int64_t now, struct mbcap_entry *
 	e->downgrade = e->sup == MBCAP_SUSPECTED && multi > 0 && n->advert_at[1] > multi &&
 		       n->advert_at[1] >= since;
 	return true;
+}
+
+/* ---------------------------------------------------------------- trend -- */
+
+const struct mbcap_day *
+mbcap_day_find(const struct mbcap *m, int64_t day)
+{
+	for (uint32_t i = m->day_count; i > 0 && m->days[i - 1].day >= day; i--) {
+		if (m->days[i - 1].day == day)
+			return &m->days[i - 1];
+	}
+	return NULL;
+}
+
+/* A clock may go back: what was noted of later days stays. */
+void
+mbcap_day_put(struct mbcap *m, const struct mbcap_day *day)
+{
+	uint32_t i = m->day_count;
+
+	while (i > 0 && m->days[i - 1].day > day->day)
+		i--;
+	if (i > 0 && m->days[i - 1].day == day->day) {
+		m->days[i - 1] = *day;
+		return;
+	}
+	if (m->day_count == MBCAP_DAYS_MAX) {
+		if (i == 0)
+			return;
+		memmove(m->days, m->days + 1, --i * sizeof(*m->days));
+		m->day_count--;
+	} else {
+		memmove(m->days + i + 1, m->days + i, (m->day_count - i) * sizeof(*m->days));
+	}
+	m->days[i] = *day;
+	m->day_count++;
 }
 
 void

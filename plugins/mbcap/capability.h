@@ -18,6 +18,7 @@
 
 #define MBCAP_ADVERTS_MAX 64u       /* of one node, the newest */
 #define MBCAP_TOKENS_MAX (1u << 18) /* prefixes seen in multi-byte paths */
+#define MBCAP_DAYS_MAX 400u         /* of the trend */
 
 enum mbcap_sup { MBCAP_UNKNOWN, MBCAP_SUSPECTED, MBCAP_CONFIRMED };
 enum mbcap_evidence { MBCAP_NOTHING, MBCAP_ADVERT, MBCAP_PATH };
@@ -57,12 +58,19 @@ struct mbcap_entry {
 	bool inconsistent;   /* it keeps changing between sizes */
 };
 
+struct mbcap_day {          /* the relays as they were judged last on that day */
+	int64_t day;        /* since 1970, UTC */
+	uint32_t relays[3]; /* by enum mbcap_sup */
+};
+
 struct mbcap {
 	struct hops_nodes *nodes; /* borrowed */
 	struct mbcap_node *at;    /* by id */
 	uint32_t cap;
 	struct mbcap_token *tokens; /* open addressing */
 	uint32_t token_count, token_slots;
+	struct mbcap_day days[MBCAP_DAYS_MAX]; /* in order */
+	uint32_t day_count;
 	uint64_t cursor; /* the last observation */
 	int64_t window;  /* seconds */
 	uint64_t observations, refused;
@@ -78,6 +86,10 @@ void mbcap_advert(struct mbcap *m, uint32_t id, uint64_t tx, int64_t at_ms, uint
 
 /* One lookup. False: nothing is known of this id, and it is no node. */
 bool mbcap_find(const struct mbcap *m, uint32_t id, int64_t now, struct mbcap_entry *entry);
+
+/* In the place of what is known of that day; beyond the most the oldest goes. */
+void mbcap_day_put(struct mbcap *m, const struct mbcap_day *day);
+const struct mbcap_day *mbcap_day_find(const struct mbcap *m, int64_t day); /* NULL: not known */
 
 /* Forget what is older than the window. */
 void mbcap_prune(struct mbcap *m, int64_t now);

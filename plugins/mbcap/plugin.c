@@ -25,6 +25,7 @@ struct plugin {
 	bool has_base;            /* this instance has published one */
 	bool due;                 /* a timer runs that will publish */
 	uint64_t seen;            /* observations when it last did */
+	int64_t day;              /* of the last publication: each day has one, for the trend */
 	mk_writer body;
 };
 
@@ -118,6 +119,7 @@ plugin_publish(struct plugin *p, const struct mbcap_view *view)
 		return rc;
 	p->order = order;
 	p->has_base = true;
+	p->day = (int64_t)(wall_us / 1000000) / MBCAP_DAY_S;
 	mbcap_settled(&p->mbcap);
 	p->host->gauge(p->host, "body_bytes", (int64_t)p->body.len);
 	return MK_OK;
@@ -158,7 +160,10 @@ plugin_cycle(struct plugin *p)
 	p->seen = p->mbcap.observations;
 	mbcap_prune(&p->mbcap, now);
 	rc = mbcap_view_make(&view, &p->mbcap, now);
-	if (rc == MK_OK && (!p->has_base || !mbcap_view_same(&view, &p->shown)))
+	if (rc == MK_OK)
+		mbcap_view_note(&view, &p->mbcap, now);
+	if (rc == MK_OK &&
+	    (!p->has_base || p->day != now / MBCAP_DAY_S || !mbcap_view_same(&view, &p->shown)))
 		rc = plugin_publish(p, &view);
 	if (rc == MK_OK) {
 		mbcap_view_free(&p->shown);

@@ -28,6 +28,20 @@ mbcap_view_free(struct mbcap_view *v)
 	*v = (struct mbcap_view){ 0 };
 }
 
+void
+mbcap_view_note(const struct mbcap_view *v, struct mbcap *m, int64_t now)
+{
+	struct mbcap_day day = { .day = now / MBCAP_DAY_S };
+
+	for (uint32_t i = 0; i < v->count; i++) {
+		const struct hops_node *n = hops_nodes_get(m->nodes, i);
+
+		if (v->there[i] && n != NULL && n->there && n->relays)
+			day.relays[v->at[i].sup]++;
+	}
+	mbcap_day_put(m, &day);
+}
+
 static bool
 view_has(const struct mbcap_view *v, uint32_t id)
 {
@@ -194,6 +208,29 @@ write_paths(mk_writer *w, const struct mbcap *m, bool base)
 	return MK_OK;
 }
 
+static void
+write_day(mk_writer *w, const struct mbcap_day *d)
+{
+	mk_put_array(w, 4);
+	mk_put_i64(w, d->day);
+	mk_put_u64(w, d->relays[MBCAP_CONFIRMED]);
+	mk_put_u64(w, d->relays[MBCAP_SUSPECTED]);
+	mk_put_u64(w, d->relays[MBCAP_UNKNOWN]);
+}
+
+/* All of them, or (in a delta) today. */
+static void
+write_days(mk_writer *w, const struct mbcap *m, int64_t at, bool base)
+{
+	const struct mbcap_day *today = mbcap_day_find(m, at / MBCAP_DAY_S);
+
+	mk_kv_array(w, "days", base ? m->day_count : today != NULL);
+	if (!base && today != NULL)
+		write_day(w, today);
+	for (uint32_t i = 0; base && i < m->day_count; i++)
+		write_day(w, &m->days[i]);
+}
+
 mk_result
 mbcap_write(mk_writer *w, const struct mbcap *m, const struct mbcap_view *view,
 	    const struct mbcap_view *shown, struct mbcap_order order, int64_t at)
@@ -216,7 +253,7 @@ mbcap_write(mk_writer *w, const struct mbcap *m, const struct mbcap_view *view,
 		rc = mk_writer_end(&inner);
 	if (rc == MK_OK) {
 		mk_writer_reset(w);
-		mk_put_map(w, 9);
+		mk_put_map(w, 10);
 		mk_kv_u64(w, "v", MBCAP_BODY_VERSION);
 		mk_kv_u64(w, "serial", order.serial);
 		mk_kv_u64(w, "n", order.n);
@@ -224,6 +261,7 @@ mbcap_write(mk_writer *w, const struct mbcap *m, const struct mbcap_view *view,
 		mk_kv_i64(w, "at", at);
 		mk_kv_i64(w, "window", m->window);
 		write_nodes(w, names, count, view, shown);
+		write_days(w, m, at, shown == NULL);
 		mk_kv_bin(w, "evidence", inner.data, inner.len);
 		rc = mk_writer_end(w);
 	}
@@ -305,6 +343,29 @@ read_evidence(struct mbcap *m, const mk_val *root, bool apply)
 	return mk_is_array(adverts) && mk_is_array(paths);
 }
 
+/* Bodies of earlier versions have no days. */
+static bool
+read_days(struct mbcap *m, const mk_val *list, bool apply)
+{
+	if (list == NULL)
+		return true;
+	if (!mk_is_array(list) || mk_count(list) > MBCAP_DAYS_MAX)
+		return false;
+	for (uint32_t i = 0; i < mk_count(list); i++) {
+		const mk_val *v = mk_at(list, i);
+		struct mbcap_day d;
+
+		if (!mk_get_i64(mk_at(v, 0), &d.day) || d.day < 0 ||
+		    !mk_get_u32(mk_at(v, 1), &d.relays[MBCAP_CONFIRMED]) ||
+		    !mk_get_u32(mk_at(v, 2), &d.relays[MBCAP_SUSPECTED]) ||
+		    !mk_get_u32(mk_at(v, 3), &d.relays[MBCAP_UNKNOWN]))
+			return false;
+		if (apply)
+			mbcap_day_put(m, &d);
+	}
+	return true;
+}
+
 mk_result
 mbcap_read(struct mbcap *m, struct mbcap_order *order, const mk_val *body, bool delta)
 {
@@ -324,7 +385,8 @@ mbcap_read(struct mbcap *m, struct mbcap_order *order, const mk_val *body, bool 
 		return MK_ESTATE;
 	if (cursor < m->cursor || (!delta && cursor == m->cursor))
 		return MK_EEXIST;
-	if (!mk_get_bin(mk_find(body, "evidence"), &bin, &len))
+	if (!mk_get_bin(mk_find(body, "evidence"), &bin, &len) ||
+	    !read_days(m, mk_find(body, "days"), false))
 		return MK_EFORMAT;
 	mk_doc_init(&doc);
 	rc = mk_doc_open(&doc, bin, len, NULL, NULL, 0);
@@ -334,6 +396,7 @@ mbcap_read(struct mbcap *m, struct mbcap_order *order, const mk_val *body, bool 
 		if (!delta)
 			mbcap_clear(m);
 		read_evidence(m, mk_doc_root(&doc), true);
+		read_days(m, mk_find(body, "days"), true);
 		m->cursor = cursor;
 		*order = now;
 	}

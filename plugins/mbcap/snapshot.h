@@ -2,7 +2,7 @@
  *
  * snapshot/mbcap: written as a base, or as a delta to what was shown before, and read again at
  * start. The form is in docs/events.md. A base is canonical: the same state and nodes give the same
- * bytes, but for `serial`, `n` and `at`.
+ * bytes, but for `serial`, `n`, `at` and the days of the past.
  */
 #ifndef MBCAP_SNAPSHOT_H
 #define MBCAP_SNAPSHOT_H
@@ -12,6 +12,7 @@
 #include "capability.h"
 
 #define MBCAP_BODY_VERSION 1
+#define MBCAP_DAY_S 86400
 
 struct mbcap_order {
 	uint64_t serial; /* of the base */
@@ -27,6 +28,8 @@ struct mbcap_view {
 
 mk_result mbcap_view_make(struct mbcap_view *v, const struct mbcap *m, int64_t now);
 void mbcap_view_free(struct mbcap_view *v);
+/* The relays of the view, on the day of `now`. */
+void mbcap_view_note(const struct mbcap_view *v, struct mbcap *m, int64_t now);
 bool mbcap_view_same(const struct mbcap_view *a, const struct mbcap_view *b);
 
 /* `shown` NULL: a base. */

@@ -16,7 +16,7 @@
 
 struct net;
 
-enum feed_phase { FEED_WAITING, FEED_CONNECTING, FEED_SUBSCRIBING, FEED_UP };
+enum feed_phase { FEED_WAITING, FEED_CONNECTING, FEED_SUBSCRIBING, FEED_UP, FEED_LEAVING };
 
 /* What Paho's threads tell the net thread. */
 #define FEED_CONNECTED (1u << 0)
@@ -66,6 +66,9 @@ struct feed {
 	struct source_settings settings;
 	struct source_settings *change; /* settings to go over to; NULL: none [owned] */
 	bool gone;                      /* not in the configuration any more */
+	struct strings stale; /* topics that our session at the broker has and should not have; only
+				 the net thread changes them */
+	uint32_t left;        /* of them, that the broker has answered for since the connect */
 	enum feed_phase phase;
 	uint64_t deadline_us; /* of the phase; WAITING: when to connect */
 	uint32_t events;
@@ -99,6 +102,7 @@ void feed_log(const struct feed *f, int32_t level, const char *what, const char 
 /* feed_paho.c, for the net thread, without any lock. NULL or what is wrong. */
 const char *feed_connect(struct feed *f);
 const char *feed_subscribe(struct feed *f);
+const char *feed_unsubscribe(struct feed *f); /* what is stale */
 void feed_close(struct feed *f);
 
 #endif

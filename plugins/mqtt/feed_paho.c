@@ -170,14 +170,37 @@ on_subscribe_failed(void *context, MQTTAsync_failureData *data)
 	net_on_granted(context, 0x80);
 }
 
+static void
+on_left(void *context, MQTTAsync_successData *data)
+{
+	(void)data;
+	net_on_left(context);
+}
+
+const char *
+feed_unsubscribe(struct feed *f)
+{
+	MQTTAsync_responseOptions o = MQTTAsync_responseOptions_initializer;
+	int rc = MQTTASYNC_SUCCESS;
+
+	o.context = f;
+	o.onSuccess = on_left;
+	for (uint32_t i = 0; rc == MQTTASYNC_SUCCESS && i < f->stale.n; i++)
+		rc = MQTTAsync_unsubscribe(f->client, f->stale.v[i], &o);
+	return rc == MQTTASYNC_SUCCESS ? NULL : MQTTAsync_strerror(rc);
+}
+
 /* One request for each topic. Of a request for several, Paho hands out as many answers as the broker
  * sent, without telling how many. */
 const char *
 feed_subscribe(struct feed *f)
 {
 	MQTTAsync_responseOptions o = MQTTAsync_responseOptions_initializer;
+	const char *why = feed_unsubscribe(f);
 	int rc = MQTTASYNC_SUCCESS;
 
+	if (why != NULL)
+		return why;
 	o.context = f;
 	o.onSuccess = on_subscribed;
 	o.onFailure = on_subscribe_failed;

@@ -12,6 +12,7 @@
 
 #define SECOND 1000000ull
 #define STOOD_US (30 * SECOND)    /* so long a connection must stand to have been a success */
+#define LEAVE_US (5 * SECOND)     /* for the broker to take back subscriptions */
 #define ANSWER_US (15 * SECOND)   /* for a subscription; and what we allow Paho on top */
 #define REMIND_US (3600 * SECOND) /* between warnings about the same silence */
 
@@ -42,7 +43,7 @@ static void
 feed_end(struct feed *f)
 {
 	struct net *n = f->net;
-	bool was_up = f->phase == FEED_UP;
+	bool was_up = f->phase == FEED_UP || f->phase == FEED_LEAVING;
 
 	if (f->client != NULL) {
 		pthread_mutex_unlock(&n->lock);
@@ -99,7 +100,7 @@ feed_begin(struct feed *f, uint64_t now)
 {
 	f->events = 0;
 	f->said[0] = '\0';
-	f->answered = f->denied = f->weaker = 0;
+	f->answered = f->denied = f->weaker = f->left = 0;
 	f->phase = FEED_CONNECTING;
 	f->deadline_us = now + f->settings.connect_timeout_us + ANSWER_US;
 	f->net->changed = true;
@@ -172,6 +173,8 @@ feed_step_connected(struct feed *f, uint32_t events, uint64_t now)
 	} else if (now >= f->deadline_us) {
 		feed_fail(f, "the broker does not answer");
 	} else if (f->phase == FEED_UP) {
+		if (f->left >= f->stale.n)
+			strings_fini(&f->stale);
 		feed_watch_step(f, now);
 	}
 }
@@ -195,9 +198,62 @@ feed_name_session(struct feed *f)
 			 hash);
 }
 
+static bool
+feed_has_topic(const struct strings *topics, const char *topic)
+{
+	for (uint32_t i = 0; i < topics->n; i++)
+		if (strcmp(topics->v[i], topic) == 0)
+			return true;
+	return false;
+}
+
+/* What our session has of before and shall not have any more. Without memory for it the broker goes
+ * on sending, and we refuse that. */
+static void
+feed_find_stale(struct feed *f)
+{
+	const struct source_settings *now = f->change;
+	const struct strings *had[] = { &f->stale, &f->settings.topics };
+	struct strings stale = { 0 };
+
+	for (int k = 0; k < 2 && source_settings_same_session(&f->settings, now); k++)
+		for (uint32_t i = 0; i < had[k]->n; i++)
+			if (!feed_has_topic(&now->topics, had[k]->v[i]))
+				(void)strings_add(&stale, had[k]->v[i]);
+	strings_fini(&f->stale);
+	if (!f->settings.clean_session)
+		f->stale = stale;
+	else
+		strings_fini(&stale);
+}
+
+/* The broker keeps a session of ours, and what comes for it, also when nobody is to ask for it again.
+ * True: it has not answered yet that it does not. */
+static bool
+feed_leaves(struct feed *f, uint32_t events, uint64_t now)
+{
+	bool ends = f->gone ||
+		    (f->change != NULL && !source_settings_same_session(&f->settings, f->change));
+
+	if (!ends || f->net->stopping || f->settings.clean_session ||
+	    (events & (FEED_FAILED | FEED_LOST)) != 0)
+		return false;
+	if (f->phase == FEED_UP) {
+		strings_fini(&f->stale);
+		f->stale = f->settings.topics;
+		f->settings.topics = (struct strings){ 0 };
+		f->left = 0;
+		f->phase = FEED_LEAVING;
+		f->deadline_us = now + LEAVE_US;
+		return feed_call(f, feed_unsubscribe);
+	}
+	return f->phase == FEED_LEAVING && f->left < f->stale.n && now < f->deadline_us;
+}
+
 static void
 feed_take_change(struct feed *f)
 {
+	feed_find_stale(f);
 	source_settings_fini(&f->settings);
 	f->settings = *f->change;
 	free(f->change);
@@ -218,7 +274,9 @@ feed_step(struct feed *f)
 	char said[sizeof(f->said)];
 
 	f->events = 0;
-	if (n->stopping || n->paused || f->gone || f->change != NULL) {
+	if (feed_leaves(f, events, now)) {
+		n->changed = true;
+	} else if (n->stopping || n->paused || f->gone || f->change != NULL) {
 		if (f->phase != FEED_WAITING)
 			feed_end(f);
 		f->deadline_us = 0; /* at once when the pause is over */

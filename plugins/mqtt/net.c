@@ -52,6 +52,15 @@ net_on_granted(struct feed *f, int qos)
 		net_on_event(f, event, said);
 }
 
+void
+net_on_left(struct feed *f)
+{
+	pthread_mutex_lock(&f->net->lock);
+	f->left++;
+	pthread_cond_signal(&f->net->wake);
+	pthread_mutex_unlock(&f->net->lock);
+}
+
 /* One line for many messages, with no more of an id than its first 8 characters. */
 static void
 feed_log_refused(const struct feed *f, const struct parse_message *m, enum route_refusal why)
@@ -153,6 +162,7 @@ static void
 feed_free(struct feed *f)
 {
 	source_settings_fini(&f->settings);
+	strings_fini(&f->stale);
 	if (f->change != NULL) {
 		source_settings_fini(f->change);
 		free(f->change);

@@ -57,5 +57,6 @@ void net_pause(struct net *n, bool on); /* [any] */
 bool net_on_message(struct feed *f, const struct parse_message *m);
 void net_on_event(struct feed *f, uint32_t event, const char *said);
 void net_on_granted(struct feed *f, int qos); /* of one topic; 0x80: none */
+void net_on_left(struct feed *f);             /* one stale topic */
 
 #endif

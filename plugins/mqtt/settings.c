@@ -236,12 +236,18 @@ same(const char *a, const char *b)
 }
 
 bool
+source_settings_same_session(const struct source_settings *a, const struct source_settings *b)
+{
+	return strcmp(a->url.paho, b->url.paho) == 0 && same(a->client_id, b->client_id);
+}
+
+bool
 source_settings_same_connection(const struct source_settings *a, const struct source_settings *b)
 {
-	return strcmp(a->url.paho, b->url.paho) == 0 && same(a->username, b->username) &&
-	       same(a->password, b->password) && same(a->client_id, b->client_id) &&
-	       same(a->ca, b->ca) && same(a->cert, b->cert) && same(a->key, b->key) &&
-	       a->verify == b->verify && a->clean_session == b->clean_session && a->qos == b->qos &&
+	return source_settings_same_session(a, b) && same(a->username, b->username) &&
+	       same(a->password, b->password) && same(a->ca, b->ca) && same(a->cert, b->cert) &&
+	       same(a->key, b->key) && a->verify == b->verify &&
+	       a->clean_session == b->clean_session && a->qos == b->qos &&
 	       a->connect_timeout_us == b->connect_timeout_us &&
 	       strings_same(&a->topics, &b->topics);
 }

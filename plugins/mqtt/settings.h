@@ -47,5 +47,7 @@ void source_settings_fini(struct source_settings *s);
 /* They would make the same connection with the same subscriptions. */
 bool source_settings_same_connection(const struct source_settings *a,
 				     const struct source_settings *b);
+/* The broker would know us as the same client. */
+bool source_settings_same_session(const struct source_settings *a, const struct source_settings *b);
 
 #endif

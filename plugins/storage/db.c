@@ -435,6 +435,20 @@ db_changes(struct db *db)
 	return sqlite3_changes64(db->handle);
 }
 
+size_t
+db_memory(const struct db *db)
+{
+	static const int parts[] = { SQLITE_DBSTATUS_CACHE_USED, SQLITE_DBSTATUS_SCHEMA_USED,
+				     SQLITE_DBSTATUS_STMT_USED };
+	size_t all = sizeof(*db);
+	int now, most;
+
+	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++)
+		if (sqlite3_db_status(db->handle, parts[i], &now, &most, 0) == SQLITE_OK)
+			all += (size_t)now;
+	return all;
+}
+
 /* ---------------------------------------------------------- transactions -- */
 
 mk_result

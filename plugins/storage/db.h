@@ -20,6 +20,7 @@
 #define STORAGE_DB_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include <sqlite3.h>
@@ -63,6 +64,8 @@ mk_result db_open(struct db **db, const struct db_options *options, mk_err *err)
 void db_close(struct db *db);
 sqlite3 *db_handle(struct db *db);
 const char *db_path(const struct db *db);
+/* What it keeps of pages, of the schema and of statements, in bytes. */
+size_t db_memory(const struct db *db);
 /* Switches the file to a write-ahead log, for good. */
 mk_result db_use_wal(struct db *db, mk_err *err);
 /* The result and text of the connection's last failure; `rc` is SQLite's. */

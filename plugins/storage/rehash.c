@@ -4,6 +4,9 @@
  * another one has that hash already, one packet was stored twice: the older of both keeps its id and
  * gets the observations of the other. Otherwise the next copy of such a packet from the air would
  * be stored as one more transmission.
+ *
+ * Links have the hash of before: mk_hash_aliases leads from it to the packet. It is made when it is
+ * needed for the first time, so that other databases need no upgrade, and loses what packets lose.
  */
 #include "job_impl.h"
 
@@ -67,8 +70,53 @@ observations_move(struct db *db, int64_t from, int64_t to, bool *all, mk_err *er
 	return rc;
 }
 
+/* ----------------------------------------------------------------- aliases -- */
+
 static mk_result
-transmissions_merge(struct chunk *c, int64_t keep, int64_t lose, const char *hash, mk_err *err)
+aliases_make(struct db *db, mk_err *err)
+{
+	int64_t there = 0;
+	mk_result rc =
+	    db_int(db, err, &there,
+		   "SELECT count(*) FROM sqlite_master WHERE name = 'mk_hash_aliases'", "");
+
+	if (rc != MK_OK || there > 0)
+		return rc;
+	return db_exec(db,
+		       "CREATE TABLE mk_hash_aliases (hash TEXT PRIMARY KEY, "
+		       "transmission_id INTEGER NOT NULL) WITHOUT ROWID;"
+		       "CREATE INDEX mk_hash_aliases_tx ON mk_hash_aliases (transmission_id);"
+		       "CREATE TRIGGER mk_hash_aliases_gone AFTER DELETE ON transmissions BEGIN "
+		       "DELETE FROM mk_hash_aliases WHERE transmission_id = old.id; END",
+		       err);
+}
+
+/* The packet that had `hash` is `id` now; what led to `before`, leads there. */
+static mk_result
+aliases_add(struct db *db, const char *hash, int64_t id, int64_t before, mk_err *err)
+{
+	mk_result rc = aliases_make(db, err);
+
+	if (rc == MK_OK && before != id)
+		rc = db_run(db, err,
+			    "UPDATE mk_hash_aliases SET transmission_id = ?1 "
+			    "WHERE transmission_id = ?2",
+			    "ii", id, before);
+	if (rc == MK_OK && hash != NULL && hash[0] != '\0')
+		rc = db_run(db, err,
+			    "INSERT INTO mk_hash_aliases (hash, transmission_id) VALUES (?, ?) "
+			    "ON CONFLICT (hash) DO UPDATE SET "
+			    "transmission_id = excluded.transmission_id",
+			    "si", hash, id);
+	return rc;
+}
+
+/* -------------------------------------------------------------------- rows -- */
+
+/* `stored`: the hash that one of them has and neither is to have. */
+static mk_result
+transmissions_merge(struct chunk *c, int64_t keep, int64_t lose, const char *stored,
+		    const char *hash, mk_err *err)
 {
 	bool all = false;
 	mk_result rc = observations_move(c->db, lose, keep, &all, err);
@@ -89,6 +137,8 @@ transmissions_merge(struct chunk *c, int64_t keep, int64_t lose, const char *has
 	    "channel_hash AS channel, scope_name AS scope FROM transmissions WHERE id = ?2) "
 	    "AS o WHERE id = ?1",
 	    "ii", keep, lose);
+	if (rc == MK_OK)
+		rc = aliases_add(c->db, stored, keep, lose, err);
 	if (rc == MK_OK)
 		rc = db_run(c->db, err, "DELETE FROM transmissions WHERE id = ?", "i", lose);
 	if (rc == MK_OK)
@@ -114,10 +164,15 @@ rehash_row(struct chunk *c, sqlite3_stmt *row, mk_err *err)
 	if (stored != NULL && strcmp(hash, stored) == 0)
 		return MK_OK;
 	rc = db_int(c->db, err, &other, "SELECT id FROM transmissions WHERE hash = ?", "s", hash);
-	if (rc == MK_ENOENT)
-		return db_run(c->db, err, "UPDATE transmissions SET hash = ?2 WHERE id = ?1", "is",
-			      id, hash);
+	if (rc == MK_ENOENT) {
+		rc = aliases_add(c->db, stored, id, id, err);
+		if (rc == MK_OK)
+			rc = db_run(c->db, err, "UPDATE transmissions SET hash = ?2 WHERE id = ?1",
+				    "is", id, hash);
+		return rc;
+	}
 	if (rc != MK_OK)
 		return rc;
-	return transmissions_merge(c, id < other ? id : other, id < other ? other : id, hash, err);
+	return transmissions_merge(c, id < other ? id : other, id < other ? other : id, stored,
+				   hash, err);
 }

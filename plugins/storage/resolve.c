@@ -128,6 +128,12 @@ resolve_edges(const struct resolve *r)
 	return r->graph.count;
 }
 
+size_t
+resolve_memory(const struct resolve *r)
+{
+	return sizeof(*r) + hops_nodes_memory(&r->nodes) + hops_graph_memory(&r->graph);
+}
+
 /* ------------------------------------------------------------ loading -- */
 
 static struct text

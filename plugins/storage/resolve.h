@@ -25,6 +25,7 @@ mk_result resolve_observer(struct resolve *r, struct text id, bool listener);
 mk_result resolve_edge(struct resolve *r, struct text a, struct text b);
 size_t resolve_nodes(const struct resolve *r);
 size_t resolve_edges(const struct resolve *r);
+size_t resolve_memory(const struct resolve *r); /* bytes */
 
 struct hop { /* first bytes of a key */
 	uint8_t bytes[8];

@@ -48,24 +48,36 @@ service_count(struct service *s)
 	return changed;
 }
 
+/* Also while nothing happens: what is kept then is kept for nothing. */
+static void
+service_measure(struct service *s)
+{
+	const struct batch *b = &s->batch;
+	const mk_host *h = s->host;
+	size_t memory = sizeof(*s) + SERVICE_CHANGES * sizeof(*s->changes) + s->body.cap +
+			b->kept_bytes + b->events.ready_bytes + b->snapshots.waiting_bytes;
+
+	h->gauge(h, "waiting", s->state != SERVICE_READY);
+	h->gauge(h, "untold_bytes", (int64_t)b->events.ready_bytes);
+	h->gauge(h, "snapshot_bytes", (int64_t)b->snapshots.waiting_bytes);
+	if (b->db != NULL) {
+		h->gauge(h, "nodes", (int64_t)resolve_nodes(b->rows.resolve));
+		h->gauge(h, "edges", (int64_t)resolve_edges(b->rows.resolve));
+		memory += db_memory(b->db) + resolve_memory(b->rows.resolve);
+	}
+	h->gauge(h, "memory_bytes", (int64_t)memory);
+}
+
 void
 service_tell(struct service *s)
 {
-	const mk_host *h = s->host;
-
 	if (s->state_due)
 		service_tell_state(s);
 	if (s->jobs_due)
 		service_tell_jobs(s);
+	service_measure(s);
 	if (!service_count(s))
 		return;
-	h->gauge(h, "waiting", s->state != SERVICE_READY);
-	h->gauge(h, "untold_bytes", (int64_t)s->batch.events.ready_bytes);
-	h->gauge(h, "snapshot_bytes", (int64_t)s->batch.snapshots.waiting_bytes);
-	if (s->batch.db != NULL) {
-		h->gauge(h, "nodes", (int64_t)resolve_nodes(s->batch.rows.resolve));
-		h->gauge(h, "edges", (int64_t)resolve_edges(s->batch.rows.resolve));
-	}
 	mk_writer_reset(&s->body);
 	if (stats_write(&s->stats, &s->body) == MK_OK)
 		(void)service_publish(s, "storage/stats"); /* the next one has it, too */

@@ -15,7 +15,10 @@ export const axeSource = fs.readFileSync(require.resolve("axe-core/axe.min.js"),
 
 export const KEY = "0123456789abcdef-key";
 const BUILD = process.env.MK_BINARY_DIR;
-export const SECONDS = 20;
+/** How long something may take to become so. Nobody waits that long unless it never does. */
+export const SECONDS = 40;
+/** When a test that is still under way tells where it is: ctest ends it soon after, and nothing would be told. */
+const TELL_AFTER = 285 - Number(process.env.MK_WAITED ?? 0);
 
 /** The first true result of `look`. */
 export async function eventually(what, look, seconds = SECONDS) {
@@ -120,8 +123,12 @@ export class Daemon {
 
 let browser = null;
 const daemons = [];
-// A test that ends early leaves nothing behind.
-process.on("exit", () => daemons.forEach((d) => d.process?.kill("SIGKILL")));
+const pages = new Set();
+// A test that ends early leaves nothing behind but what the daemons have said.
+process.on("exit", (code) => daemons.forEach((d) => {
+	d.process?.kill("SIGKILL");
+	if (code !== 0) console.log(d.log.split("\n").slice(-40).join("\n"));
+}));
 
 export async function start(options) {
 	const d = await Daemon.start(options);
@@ -138,7 +145,21 @@ export async function open(address, options = {}) {
 	const context = await browser.newContext({ ...DESKTOP, colorScheme: "light", reducedMotion: "reduce", ...options });
 	context.setDefaultTimeout(SECONDS * 1000);
 	const page = await context.newPage();
+	// MK_SLOW=8: as on a processor that is so many times slower.
+	if (process.env.MK_SLOW) await (await context.newCDPSession(page)).send("Emulation.setCPUThrottlingRate", { rate: Number(process.env.MK_SLOW) });
+	pages.add(page);
+	page.on("close", () => pages.delete(page));
 	page.problems = [];
+	page.lines = [];
+	const note = (line) => {
+		page.lines.push(`${new Date().toISOString().slice(11, 23)} ${line.slice(0, 300)}`);
+		if (page.lines.length > 25) page.lines.shift();
+	};
+	page.on("framenavigated", (f) => f === page.mainFrame() && note(`address ${f.url()}`));
+	page.on("requestfailed", (r) => note(`request ${r.url()}: ${r.failure()?.errorText}`));
+	page.on("response", (r) => r.status() >= 400 && note(`answer ${r.status()} ${r.url()}`));
+	page.on("console", (m) => note(`console ${m.type()}: ${m.text()}`));
+	page.on("crash", () => page.problems.push("the page crashed"));
 	page.on("pageerror", (e) => page.problems.push(String(e.stack ?? e)));
 	page.on("console", (m) => {
 		// What the network says is the page's business, and no fault of its program.
@@ -147,6 +168,27 @@ export async function open(address, options = {}) {
 	if (address) await page.goto(address);
 	return page;
 }
+
+/** What a log has to say about a page at which a test failed. */
+async function tell(page) {
+	const look = page.evaluate(() => {
+		const brief = (e) => e?.outerHTML.replace(/\s+/g, " ").slice(0, 160);
+		const text = (selector) => [...document.querySelectorAll(selector)].map((e) => e.innerText.replace(/\s+/g, " ").slice(0, 160)).join(" | ");
+		return {
+			focus: brief(document.activeElement), connection: text(".connection"), open: text("dialog[open], .drawer h2, .menu-panel"),
+			waiting: document.querySelectorAll(".skeleton").length, notices: text(".notice, .offline"), main: text("main").slice(0, 600),
+		};
+	}).catch((e) => ({ "does not answer": e.message }));
+	let timer = 0;
+	const late = new Promise((r) => (timer = setTimeout(r, 5000, { "does not answer": "for 5 s" })));
+	const seen = await Promise.race([look, late]);
+	clearTimeout(timer);
+	console.log([`the page is at ${page.url()}`, ...Object.entries(seen).map(([k, v]) => `  ${k}: ${v}`),
+		...page.problems.map((p) => `  problem: ${p}`), ...page.lines.map((l) => `  ${l}`)].join("\n"));
+}
+
+/** Keys one after the other, as a hand does it: without waiting for what the page makes of each. */
+export const sequence = (page, ...keys) => Promise.all(keys.map((key) => page.keyboard.press(key)));
 
 /** Violations that axe finds, in words; serious and critical ones only. */
 export async function axe(page, options = {}) {
@@ -176,22 +218,31 @@ export function ok(is, what) {
 
 /** Runs the tests one after the other and ends the process. */
 export async function finish() {
-	let failed = 0;
+	let failed = 0, present = "";
+	if (/^test_/.test(path.basename(process.argv[1])) && !process.env.MK_DATABASE) {
+		setTimeout(async () => {
+			console.log(`FAILED ${present}\nunder way ${Math.round(process.uptime())} s after the start, load ${os.loadavg().join(" ")}`);
+			for (const page of pages) await tell(page);
+			process.exit(1);
+		}, (TELL_AFTER - process.uptime()) * 1000);
+	}
 	for (const [name, run] of tests) {
-		const begun = Date.now();
+		const begun = Date.now(), others = new Set(pages);
+		present = name;
 		try {
 			await run();
 			console.log(`ok ${name} (${Date.now() - begun} ms)`);
 		} catch (e) {
 			failed++;
-			console.log(`FAILED ${name}\n${e.stack ?? e}`);
+			console.log(`FAILED ${name} (${Date.now() - begun} ms, load ${os.loadavg().join(" ")})\n${e.stack ?? e}`);
+			for (const page of [...pages].filter((p) => !others.has(p))) {
+				await tell(page);
+				await page.context().close().catch(() => {});
+			}
 		}
 	}
 	await browser?.close();
-	for (const d of daemons) {
-		if (failed > 0) console.log(d.log.split("\n").slice(-40).join("\n"));
-		await d.close();
-	}
+	for (const d of daemons) await d.close();
 	console.log(`${tests.length - failed} passed, ${failed} failed, 0 skipped`);
 	process.exit(failed > 0 ? 1 : 0);
 }

@@ -29,5 +29,5 @@ fi
 ) 9>"$build/web-test.lock"
 [[ -d $packages/node_modules/playwright-core ]] || skip "the packages for tests cannot be had"
 
-export CHROMIUM MK_PACKAGES=$packages
+export CHROMIUM MK_PACKAGES=$packages MK_WAITED=$SECONDS
 exec node "$1"

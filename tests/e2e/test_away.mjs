@@ -3,7 +3,7 @@
 // A page whose connection is gone for a while: a lid that was closed, a train in a tunnel. What the
 // daemon still has is made up for without a gap; what it has not is said, and everything loaded anew.
 import net from "node:net";
-import { equal, eventually, finish, ok, open, start, test } from "./harness.mjs";
+import { equal, eventually, finish, ok, open, SECONDS, start, test } from "./harness.mjs";
 
 /** Something between page and daemon that can be cut. */
 async function wire(d) {
@@ -47,9 +47,9 @@ async function away(d, more) {
 	await page.locator(".connection.down").waitFor();
 	await page.locator(".offline", { hasText: "No connection" }).waitFor();
 	const then = await total(d);
-	await eventually("packets that the page did not see", async () => (await total(d)) >= then + more, 60);
+	await eventually("packets that the page did not see", async () => (await total(d)) >= then + more, 3 * SECONDS);
 	w.mend();
-	await page.locator(".connection.open").waitFor({ timeout: 60000 });
+	await page.locator(".connection.open").waitFor({ timeout: 2000 * SECONDS });
 	const wanted = await total(d);
 	await eventually("all packets in the table", async () => (await shown(page)) >= wanted);
 	await page.locator(".offline").waitFor({ state: "detached" });

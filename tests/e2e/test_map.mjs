@@ -70,10 +70,12 @@ const corner = (page) => page.evaluate(() => {
 test("tiles come from the host that is configured, with its name, and are gone with one click", async () => {
 	const policy = (await fetch(`${d.base}/`)).headers.get("content-security-policy");
 	ok(policy.includes(`img-src 'self' data: blob: ${origin};`), policy);
-	const page = await open(`${d.base}/map`);
+	// At one place, so that nodes which come meanwhile do not move it.
+	const page = await open(`${d.base}/map?c=50.8,4.4,8`);
 	await drawn(page);
-	await eventually("tiles", () => mesh(page, (m) => m.basemap.counts?.here > 1));
-	equal(await corner(page), "of another host");
+	const complete = () => mesh(page, (m) => m.basemap.counts?.here > 1 && [...m.basemap.tiles.values()].every((t) => t.state === "here"));
+	await eventually("tiles", complete);
+	await eventually("a picture of them", async () => (await corner(page)) === "of another host");
 	await page.locator(".attribution", { hasText: "© Testers <of> maps" }).waitFor();
 	ok(asked.every((a) => /^\/t\/\d+\/\d+\/\d+\.png$/.test(a) && Number(a.split("/")[2]) <= 12), asked.join());
 	const before = asked.length;
@@ -84,7 +86,7 @@ test("tiles come from the host that is configured, with its name, and are gone w
 	ok(Array.isArray(await corner(page)), "the outline map is back");
 	equal(asked.length, before, "and nothing was asked for");
 	await page.getByRole("button", { name: "With map tiles" }).click();
-	await eventually("tiles again", () => mesh(page, (m) => m.basemap.counts?.here > 1));
+	await eventually("tiles again", complete);
 	equal(asked.length, before, "they were kept");
 	await close(page);
 });
@@ -99,8 +101,11 @@ test("without a configured host no page may ask another one", async () => {
 test("nodes are left out that a region does not hear, or that are not well connected", async () => {
 	const { observers } = await d.get("/api/observers");
 	const region = observers.find((o) => o.iata).iata;
-	const heard = (await d.get(`/api/web/heard?region=${region}`)).keys;
-	ok(heard.length > 0 && heard.every((k) => /^[0-9a-f]{64}$/.test(k)), `${heard.length} keys`);
+	const heard = await eventually("who is heard there", async () => {
+		const { keys } = await d.get(`/api/web/heard?region=${region}`);
+		return keys.length > 0 && keys;
+	});
+	ok(heard.every((k) => /^[0-9a-f]{64}$/.test(k)), heard.join());
 	equal((await d.get("/api/web/heard?region=NOWHERE")).keys, []);
 	equal((await fetch(`${d.base}/api/web/heard`)).status, 400);
 	const page = await open(`${d.base}/map?m=graph`);
@@ -108,9 +113,9 @@ test("nodes are left out that a region does not hear, or that are not well conne
 	const all = await mesh(page, (m) => m.data.shown);
 	await page.getByTitle("Look and filters").click();
 	await page.getByLabel("Neighbors").selectOption("3");
-	await eventually("fewer nodes", async () => (await mesh(page, (m) => m.data.shown)) < all);
 	ok(new URL(page.url()).searchParams.get("core") === "3", page.url());
-	ok(await mesh(page, (m) => {
+	await eventually("fewer nodes", async () => ((await mesh(page, (m) => m.data.shown)) ?? all) < all);
+	await eventually("three neighbors of each that are shown", () => mesh(page, (m) => {
 		const d = m.data, shown = (n) => d.nodeClass[n] !== 255;
 		for (let n = 0; n < d.count; n++) {
 			if (!shown(n)) continue;
@@ -119,7 +124,7 @@ test("nodes are left out that a region does not hear, or that are not well conne
 			if (k < 3) return false;
 		}
 		return true;
-	}), "each of them has three neighbors that are shown");
+	}));
 	await page.getByLabel("Neighbors").selectOption("0");
 	await page.getByLabel("Region").selectOption("");
 	await page.goto(`${d.base}/map?m=graph&region=NOWHERE`);
@@ -131,8 +136,8 @@ test("nodes are left out that a region does not hear, or that are not well conne
 });
 
 test("a packet's ways and chosen nodes are shown from their lists, and each has its address", async () => {
-	const { packets } = await d.get("/api/packets?limit=100&groupByHash=true");
-	const far = packets.filter((p) => JSON.parse(p.path_json ?? "[]").length > 1)[0];
+	const far = await eventually("a packet over two hops", async () =>
+		(await d.get("/api/packets?limit=100&groupByHash=true")).packets.find((p) => JSON.parse(p.path_json ?? "[]").length > 1));
 	const page = await open(`${d.base}/packets/${far.hash}?t=all`);
 	await page.locator(".drawer a", { hasText: "Show the route on the map" }).click();
 	await page.locator(".drawer h2", { hasText: "Ways of a packet" }).waitFor();

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
 // The pages Map, Network and System against a daemon with a living mesh.
-import { axe, equal, eventually, finish, KEY, ok, open, PHONE, start, test } from "./harness.mjs";
+import { equal, eventually, finish, KEY, ok, open, PHONE, start, test } from "./harness.mjs";
 
 const d = await start({ sim: { nodes: 60, observers: 10, rate: 80 }, plugins: { neighbors: { config: { interval: "2s" } } } });
 await d.alive(30, 80);
@@ -22,17 +22,26 @@ const mesh = (page, look) => page.evaluate(`(() => {
 const drawn = (page) => eventually("a mesh with links", () => mesh(page, (m) => m.stats.frames > 0 && m.data.linksShown > 5));
 const query = (page, name) => new URL(page.url()).searchParams.get(name);
 
+/** Where the mark of a node is that no other one is near, and its name. */
+const roomy = (page) => mesh(page, (m) => {
+	const all = [...Array(m.data.count).keys()].filter((i) => m.data.nodeClass[i] !== 255 && m.position(i));
+	for (const i of all) {
+		const [x, y] = m.position(i);
+		const free = all.every((j) => j === i || Math.hypot(m.position(j)[0] - x, m.position(j)[1] - y) > 14);
+		if (free && x > 80 && y > 60 && x < m.element.clientWidth - 380 && y < m.element.clientHeight - 240) return [x, y, m.data.label(i)];
+	}
+	return null;
+});
+
 /** Clicks on the mark of a node that no other one is near. */
 async function clickNode(page, modifiers = []) {
-	const at = await eventually("a node with room around it", () => mesh(page, (m) => {
-		const all = [...Array(m.data.count).keys()].filter((i) => m.data.nodeClass[i] !== 255 && m.position(i));
-		for (const i of all) {
-			const [x, y] = m.position(i);
-			const free = all.every((j) => j === i || Math.hypot(m.position(j)[0] - x, m.position(j)[1] - y) > 14);
-			if (free && x > 80 && y > 60 && x < m.element.clientWidth - 380 && y < m.element.clientHeight - 240) return [x, y, m.data.label(i)];
-		}
-		return null;
-	}));
+	// It stays where it is: what comes in or opens may move the whole mesh.
+	let before = null;
+	const at = await eventually("a node with room around it", async () => {
+		const seen = await roomy(page), stays = JSON.stringify(seen) === JSON.stringify(before);
+		before = seen;
+		return stays && seen;
+	});
 	const box = await page.locator(".mesh-above").boundingBox();
 	for (const key of modifiers) await page.keyboard.down(key);
 	await page.mouse.click(box.x + at[0], box.y + at[1]);
@@ -49,8 +58,10 @@ test("the map shows nodes and links, moves by mouse and keys, and keeps its plac
 	await page.keyboard.press("+");
 	await page.keyboard.press("ArrowRight");
 	await eventually("another view", async () => (await mesh(page, (m) => m.geoView)).zoom > before.zoom);
-	await eventually("its address", () => query(page, "c") !== null);
-	const c = query(page, "c");
+	const c = await eventually("its address", async () => {
+		const { lat, lon, zoom } = await mesh(page, (m) => m.geoView);
+		return query(page, "c") === `${lat.toFixed(4)},${lon.toFixed(4)},${zoom.toFixed(2)}` && query(page, "c");
+	});
 	await page.reload();
 	await drawn(page);
 	await eventually("the same view", async () => {
@@ -118,6 +129,7 @@ test("live packets are seen and listed; one of them shows its ways; a replay pla
 	const page = await open(`${d.base}/map`);
 	await drawn(page);
 	await page.locator(".feed li button").first().waitFor();
+	await page.keyboard.press("Space"); // what is to be clicked on does not move away
 	await page.locator(".feed li button").first().click();
 	await page.locator(".drawer h2", { hasText: "Ways of a packet" }).waitFor();
 	await page.locator(".drawer .ways button").first().waitFor();
@@ -198,8 +210,7 @@ test("the bus is looked into, filtered, paused and stepped", async () => {
 	await page.locator("td button", { hasText: "packet/stored" }).click();
 	await page.locator(".bus-message").first().click();
 	await page.locator(".bus-body pre", { hasText: "\"items\"" }).waitFor();
-	await page.getByRole("button", { name: "Pause" }).click();
-	await page.getByText(", paused").waitFor();
+	await page.getByText(", paused").waitFor(); // what is being read does not move away
 	const kept = async () => Number((await page.locator("p.count").innerText()).match(/(\d+) kept/)[1]);
 	const before = await kept();
 	await page.getByRole("button", { name: "The next one" }).click();
@@ -243,29 +254,9 @@ test("on a phone the map fills the page, and nothing scrolls sideways", async ()
 		await page.goto(d.base + address);
 		await settled(page);
 		await page.locator("main .skeleton").first().waitFor({ state: "detached" });
-		ok(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth), `${address} does not scroll sideways`);
+		await eventually(`room for ${address}`, () => page.evaluate(() => document.documentElement.scrollWidth <= innerWidth));
 	}
 	await close(page);
 });
-
-for (const [name, options] of [["light", {}], ["dark and on a phone", { ...PHONE, colorScheme: "dark" }]]) {
-	test(`axe finds nothing serious, ${name}`, async () => {
-		const page = await open(null, options);
-		const wrong = [];
-		const key = placed[0].public_key;
-		for (const address of [
-			"/map", "/map?table=1", `/map?n=${key}`, `/map?n=${key},${placed[1].public_key}`, "/map?t=24h", "/network/neighbors", "/network/routes",
-			"/network/multibyte", "/network/prefixes", "/network/airtime", "/network/distances", "/network/scopes", "/network/damaged",
-			"/system/plugins?plugin=storage", "/system/bus", "/system/bus?inspect=1", "/system/jobs", "/system/ingest", "/system/storage", "/system/http",
-		]) {
-			await page.goto(d.base + address);
-			await settled(page);
-			await page.locator("main .skeleton").first().waitFor({ state: "detached" });
-			wrong.push(...(await axe(page)).map((w) => `${address}: ${w}`));
-		}
-		if (wrong.length > 0) throw new Error([...new Set(wrong)].join("\n"));
-		await close(page);
-	});
-}
 
 await finish();

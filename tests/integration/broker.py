@@ -3,6 +3,7 @@
 the loopback. It takes what the operators' guide recommends."""
 
 import os
+import random
 import shutil
 import signal
 import socket
@@ -25,9 +26,17 @@ def skip_without():
 
 
 def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
+    """One that somebody else will not get meanwhile just because it is free."""
+    while True:
+        port = random.randrange(20000, 32000)
+        with socket.socket() as s:
+            if s.connect_ex(("127.0.0.1", port)) == 0:
+                continue
+            try:
+                s.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+        return port
 
 
 class Broker:
@@ -91,7 +100,8 @@ class Broker:
 
     def send(self, topic, payload, *more):
         subprocess.run(["mosquitto_pub", "-h", "127.0.0.1", "-p", str(self.port), "-q", "1", "-t",
-                        topic, "-s", *more], input=payload.encode(), check=True, timeout=20)
+                        topic, "-s", *more], input=payload.encode(), check=True,
+                       timeout=daemon.SECONDS)
 
     def numbers(self, first, count, rate=0):
         """Publishes in the background; the process ends with 0 when all are acknowledged. Paho leaks

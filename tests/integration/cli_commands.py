@@ -120,7 +120,7 @@ class Case(unittest.TestCase):
     def run_tool(self, *args, status=0, control=True, stdin=""):
         where = ["--control", self.socket] if control else []
         done = subprocess.run([BINARY, *where, *args], env=self.env, cwd=self.dir, input=stdin,
-                              capture_output=True, text=True, timeout=20)
+                              capture_output=True, text=True, timeout=120)
         self.assertEqual(done.returncode, status, done.stderr)
         return done
 
@@ -366,7 +366,7 @@ class Terminal(Case):
                 break
             text += piece
         os.close(parent)
-        self.assertEqual(tool.wait(20), 0)
+        self.assertEqual(tool.wait(120), 0)
         return text.decode()
 
     def test_a_terminal_gets_colours_and_lines_that_fit(self):
@@ -416,7 +416,7 @@ class Usage(Case):
         self.start(status=[{"data": STATUS}])
         with open("/dev/full", "w") as full:
             done = subprocess.run([BINARY, "--control", self.socket, "status"], stdout=full,
-                                  stderr=subprocess.PIPE, text=True, timeout=20)
+                                  stderr=subprocess.PIPE, text=True, timeout=120)
         self.assertEqual(done.returncode, 1)
         self.assertIn("cannot write", done.stderr)
 

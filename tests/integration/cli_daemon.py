@@ -49,7 +49,7 @@ class Daemon(unittest.TestCase):
                         "-o", f"{self.dir}/echo.so"], check=True)
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as ready:
             ready.bind(f"{self.dir}/ready")
-            ready.settimeout(30)
+            ready.settimeout(120)
             self.log = open(f"{self.dir}/log", "w+")
             self.daemon = subprocess.Popen([f"{BINARIES}/meshkernd"], cwd=self.dir, stderr=self.log,
                                            env={**os.environ, "NOTIFY_SOCKET": f"{self.dir}/ready"})
@@ -59,7 +59,7 @@ class Daemon(unittest.TestCase):
 
     def stop(self):
         self.daemon.terminate()
-        self.daemon.wait(30)
+        self.daemon.wait(120)
         self.log.close()
         shutil.rmtree(self.dir)
 
@@ -69,7 +69,7 @@ class Daemon(unittest.TestCase):
         os.chmod(f"{self.dir}/{name}", 0o600)
 
     def run_tool(self, *args, status=0):
-        done = subprocess.run([f"{BINARIES}/meshkern", *args], cwd=self.dir, timeout=60,
+        done = subprocess.run([f"{BINARIES}/meshkern", *args], cwd=self.dir, timeout=120,
                               capture_output=True, text=True)
         self.assertEqual(done.returncode, status, done.stderr)
         return done.stdout if status == 0 else done.stderr
@@ -129,8 +129,8 @@ class Daemon(unittest.TestCase):
                                 stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         self.assertTrue(tail.stdout.readline())  # it is connected
         self.daemon.terminate()
-        self.daemon.wait(30)
-        self.assertIn("closed the connection", tail.communicate(timeout=30)[1])
+        self.daemon.wait(120)
+        self.assertIn("closed the connection", tail.communicate(timeout=120)[1])
         self.assertEqual(tail.returncode, 3)
         self.assertIn("start it with `meshkernd -c meshkern.yaml`",
                       self.run_tool("status", status=3))

@@ -18,7 +18,7 @@ KEY = "2cc3d22840e086105ad73443da2cacb8"
 
 def decode(*args):
     return subprocess.run([f"{BINARY_DIR}/bin/meshkern", "decode", *args], capture_output=True,
-                          text=True, timeout=60, env={"LC_ALL": "C.UTF-8"})
+                          text=True, timeout=120, env={"LC_ALL": "C.UTF-8"})
 
 
 class Decode(unittest.TestCase):

@@ -76,7 +76,7 @@ class Case(unittest.TestCase):
 
     def run_tool(self, *args, status=0, **more):
         done = subprocess.run([f"{self.dir}/bin/meshkern", *args], env=self.env, cwd=self.dir,
-                              capture_output=True, text=True, timeout=30, **more)
+                              capture_output=True, text=True, timeout=120, **more)
         self.assertEqual(done.returncode, status, done.stderr)
         return done
 

@@ -10,12 +10,13 @@ import time
 import unittest
 
 from contain import Company, bad
-from daemon import SANITIZED, Refused, main
+from daemon import SANITIZED, SECONDS, Refused, main
 
 STUCK = {"deadlines": {"stuck": "1s"}}
-SHORT = {"deadlines": {"create": "500ms", "start": "500ms", "stop": "500ms"}}
+LOAD = {"deadlines": {"create": "500ms", "start": "500ms"}}
+SHORT = {"deadlines": {"stop": "500ms"}}
 ABORTED = "blocked for too long in on_msg, topic pulse/beat"
-STOP_SECONDS = 15  # the daemon's own deadline is 10
+STOP_SECONDS = 10 + SECONDS  # the daemon's own deadline is 10
 
 
 class InAProcess(unittest.TestCase):
@@ -24,8 +25,8 @@ class InAProcess(unittest.TestCase):
         cls.daemon = Company({
             "in-message": bad("block", where="message", more=STUCK),
             "busy": bad("block", where="message", busy=True, more=STUCK),
-            "in-create": bad("block", where="create", more=SHORT),
-            "in-start": bad("block", where="start", more=SHORT),
+            "in-create": bad("block", where="create", more=LOAD),
+            "in-start": bad("block", where="start", more=LOAD),
             "in-stop": bad("block", where="stop", more=SHORT),
             "in-destroy": bad("block", where="destroy", more=SHORT),
             "called": bad("call", more=STUCK),
@@ -89,9 +90,7 @@ class InAProcess(unittest.TestCase):
 
     def test_zz_meanwhile_the_others_have_lost_nothing(self):
         self.daemon.lost_nothing(self)
-        began = time.monotonic()
         self.assertEqual(self.daemon.stop(STOP_SECONDS), 0)
-        self.assertLess(time.monotonic() - began, STOP_SECONDS)
 
 
 class Loading(unittest.TestCase):
@@ -175,7 +174,7 @@ class InsideOfTheDaemon(unittest.TestCase):
             self.assertEqual(d.stop(STOP_SECONDS), 0)
 
     def test_in_create_for_a_while(self):
-        with Company({"starts": bad("block", "inproc", where="create", time="2s", more=SHORT)}) as d:
+        with Company({"starts": bad("block", "inproc", where="create", time="2s", more=LOAD)}) as d:
             d.wait_state("starts", "stuck")
             d.wait_state("starts", "running")
             d.lost_nothing(self)
@@ -183,14 +182,14 @@ class InsideOfTheDaemon(unittest.TestCase):
 
     def test_in_create_for_a_while_and_then_it_fails(self):
         with Company({"fails": bad("block", "inproc", where="create", time="2s", refuse=True,
-                                   more=SHORT)}) as d:
+                                   more=LOAD)}) as d:
             d.wait_state("fails", "stuck")
             d.wait_log("plugin fails: backoff: create failed: input or output failed")
             d.lost_nothing(self)
             self.assertIn(d.stop(STOP_SECONDS), (0, 1))  # it may be in create again
 
     def test_in_create(self):
-        with Company({"blocks": bad("block", "inproc", where="create", more=SHORT)}) as d:
+        with Company({"blocks": bad("block", "inproc", where="create", more=LOAD)}) as d:
             self.assertEqual(d.wait_state("blocks", "stuck")["reason"], "did not start in time")
             self.assertEqual(d.plugin("blocks")["callback"], "create")
             d.lost_nothing(self)

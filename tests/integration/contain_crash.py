@@ -9,7 +9,7 @@ from datetime import datetime
 import msgpack
 
 from contain import Company, bad
-from daemon import SANITIZED, Refused, main
+from daemon import SANITIZED, SECONDS, Refused, main
 
 DIED = r"exited with status \d+" if SANITIZED else "killed by SIGSEGV"
 ABORTED = r"(exited with status \d+|killed by SIGABRT)"
@@ -44,7 +44,7 @@ class Crash(unittest.TestCase):
     def quarantined(self, name):
         """More than five crashes within a minute; what it is told as."""
         d, reason = self.daemon, ALWAYS[name][1]
-        row = d.wait_state(name, "quarantined", seconds=60)
+        row = d.wait_state(name, "quarantined", seconds=2 * SECONDS)
         self.assertEqual((row["crashes"], row["restarts"], row["enabled"]), (6, 5, True))
         self.assertRegex(row["reason"], f"^{reason}$")
         d.wait_log(rf"error core: plugin {name}: quarantined: {reason}$")

@@ -18,7 +18,8 @@ class Memory(unittest.TestCase):
             "steps": bad("memory", where="steps", more=LIMIT),
             "at-once": bad("memory", where="at-once", more=LIMIT),
             "copes": bad("memory", where="copes", more=LIMIT),
-            "computes": bad("block", where="message", busy=True, more={"limits": {"cpu": "1s"}}),
+            "computes": bad("block", where="message", busy=True,
+                            more={"limits": {"cpu": "1s"}, "deadlines": {"stuck": "10m"}}),
         })
         cls.addClassCleanup(cls.daemon.close)
 

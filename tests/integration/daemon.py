@@ -31,7 +31,7 @@ import msgpack
 BUILD = os.path.abspath(os.environ.get("MK_BINARY_DIR", "build"))
 SOURCE = os.path.abspath(os.environ.get("MK_SOURCE_DIR", "."))
 SANITIZED = os.environ.get("MK_SANITIZE", "")
-SECONDS = 40 if SANITIZED else 20  # within which whatever a test waits for has happened
+SECONDS = 120 if SANITIZED else 60  # within which whatever a test waits for has happened, however slow
 PAUSE = 0.02  # between two looks at something that does not tell by itself
 
 # One message as an outside program sees it. flags: 1 replayed, 2 gap, 4 retained, 8 delta.
@@ -302,6 +302,21 @@ class Daemon:
         """The match in the first line that has one."""
         return wait_for(f"line /{pattern}/", lambda: self.find_log(pattern, since), seconds,
                         self.log)
+
+
+def last_message(d, topic):
+    """The last message of a topic; None if there was none."""
+    seq = d.topic(topic)["seq"]
+    return d.replay(topic, seq)[-1] if seq else None
+
+
+def all_stored(d, source):
+    """Storage has committed all that an instance, which publishes no more, has published."""
+    said = [last_message(d, t) for t in ("rx/raw", "rx/client", "rx/status")]
+    said = [m.origin_seq for m in said if m and m.origin == source]
+    done = last_message(d, "storage/committed")
+    marks = [i["seq"] for i in done.body["items"] if i["source"] == source] if done else []
+    return max(marks, default=0) >= max(said, default=0)
 
 
 def main():

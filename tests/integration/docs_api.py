@@ -11,7 +11,7 @@ import sys
 import unittest
 import urllib.request
 
-from daemon import BUILD, SOURCE, Daemon, main
+from daemon import BUILD, SECONDS, SOURCE, Daemon, main
 
 if not os.path.exists(f"{BUILD}/plugins/http.so"):
     sys.exit(77)
@@ -70,7 +70,7 @@ def current():
     with Daemon({"http": {"config": {"listen": ["127.0.0.1:0"]}}}) as d:
         d.wait_state("http", "running")
         port = d.wait_plugin("http", "its port", lambda p: p["numbers"].get("port"))["numbers"]["port"]
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/api/spec", timeout=20) as answer:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/api/spec", timeout=SECONDS) as answer:
             return render(json.load(answer))
 
 

@@ -3,7 +3,7 @@
 """Every command of README.md and docs/*.md, run as a reader would, in a folder with a daemon.
 
 docs/plugins.md is one long session and has a test of its own, guide.py. What waits for ever is ended
-after some seconds and must have printed something. What needs a whole system, or is what runs this,
+after it has printed something. What needs a whole system, or is what runs this,
 stands in ELSEWHERE with who runs it."""
 
 import glob
@@ -31,7 +31,15 @@ ELSEWHERE = {
 # What never ends by itself is ended, and must have said something.
 PRELUDE = """
 said=$PWD/said
-some() { timeout -s TERM 3 "$@" >"$said" 2>&1 || [ $? = 124 ]; cat "$said"; test -s "$said"; }
+some() {
+	command "$@" >"$said" 2>&1 &
+	it=$! tries=0
+	sleep 2
+	while [ ! -s "$said" ] && kill -0 $it && [ $((tries += 1)) -lt 600 ]; do sleep 0.1; done
+	if kill -TERM $it 2>/dev/null; then wait $it || :; else wait $it; fi
+	cat "$said"
+	test -s "$said"
+}
 nngcat() { some nngcat "$@"; }
 meshkernd() { case " $* " in *" --check "*) command meshkernd "$@" ;; *) some meshkernd "$@" ;; esac; }
 meshkern() { case $1 in tail) some meshkern "$@" ;; *) command meshkern "$@" ;; esac; }

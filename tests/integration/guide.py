@@ -33,7 +33,7 @@ env.pop("MESHKERN_CONTROL", None)
 env.pop("DESTDIR", None)
 try:
     run = subprocess.run(["bash", script], cwd=home, env=env, stdout=subprocess.PIPE,
-                         stderr=subprocess.STDOUT, text=True, timeout=240, check=False)
+                         stderr=subprocess.STDOUT, text=True, timeout=540, check=False)
 finally:
     shutil.rmtree(home, ignore_errors=True)
 

@@ -18,6 +18,13 @@ from http_client import (KEY, WebSocket, ask, connect, get_json, gunzip, raw, re
 PACKET = "15005A4A0DB2F8"  # a group text with a payload that nobody can read
 
 
+def at_once(port, target, count, more=""):
+    """The answers to so many requests that are sent before the first is answered."""
+    with connect(port) as s, s.makefile("rb") as stream:
+        s.sendall(f"GET {target} HTTP/1.1\r\nHost: test\r\n{more}\r\n".encode() * count)
+        return [read_answer(stream) for _ in range(count)]
+
+
 class Basics(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
@@ -44,7 +51,7 @@ class Basics(unittest.TestCase):
         def rate():
             topics = get_json(self.d.port, "/api/bus")["topics"]
             return next((t["per_second"] for t in topics if t["name"] == "pulse/beat"), 0)
-        self.assertGreater(wait_for("rate", rate), 5)
+        self.assertLess(wait_for("rate", rate), 100)
 
     def test_a_snapshot_has_its_base_and_the_deltas_since(self):
         wait_for("snapshot", lambda: ask(self.d.port, "/api/snapshots/tally").status == 200)
@@ -197,10 +204,11 @@ class Configured(unittest.TestCase):
 
     def test_a_budget_limits_expensive_answers(self):
         with served({"budget": {"per_second": 1, "burst": 5}}) as d:
-            statuses = [ask(d.port, "/metrics").status for _ in range(8)]
-            self.assertEqual(statuses.count(429), 3, statuses)
-            answer = ask(d.port, "/metrics")
-            self.assertEqual((answer.status, answer.headers["retry-after"]), (429, "1"))
+            answers = at_once(d.port, "/metrics", 50)
+            self.assertEqual([a.status for a in answers[:5]], [200] * 5)
+            refused = [a for a in answers if a.status == 429]
+            self.assertTrue(refused)
+            self.assertEqual({a.headers["retry-after"] for a in refused}, {"1"})
             self.assertEqual(ask(d.port, "/api/routes").status, 200)
 
     def test_one_address_does_not_take_all_connections(self):
@@ -225,9 +233,10 @@ class Configured(unittest.TestCase):
     def test_clients_behind_a_known_proxy_are_told_apart(self):
         with served({"budget": {"per_second": 1, "burst": 2}, "proxies": ["127.0.0.1"]}) as d:
             for client in ("192.0.2.1", "2001:db8::1", "192.0.2.1, 198.51.100.7"):
-                sent = {"X-Forwarded-For": client}
-                statuses = [ask(d.port, "/metrics", headers=sent).status for _ in range(3)]
-                self.assertEqual(statuses, [200, 200, 429], client)
+                answers = at_once(d.port, "/metrics", 50, f"X-Forwarded-For: {client}\r\n")
+                statuses = [a.status for a in answers]
+                self.assertEqual(statuses[:2], [200, 200], client)
+                self.assertIn(429, statuses, client)
 
     def test_several_addresses(self):
         try:
@@ -237,7 +246,9 @@ class Configured(unittest.TestCase):
         except OSError:
             self.skipTest("no IPv6")
         with served({"listen": ["127.0.0.1:0", "[::1]:0"]}) as d:
-            ports = [line.split("port=")[1].split()[0] for line in d.lines if "port=" in line]
+            def told():
+                return [line.split("port=")[1].split()[0] for line in d.lines if "port=" in line]
+            ports = wait_for("both ports", lambda: len(told()) > 1 and told())
             self.assertEqual(ask(d.port, "/").status, 200)
             with connect(int(ports[1]), host="::1") as s, s.makefile("rb") as stream:
                 s.sendall(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
@@ -341,8 +352,10 @@ class Files(unittest.TestCase):
     def test_addresses_of_the_pages_lead_to_the_index(self):
         for path in ("/", "/index.html"):
             self.assertEqual(ask(self.port, path).body, b"<p>index __BUST__")
-        page = ask(self.port, "/nodes/abc", headers={"Accept": "text/html,*/*"})
-        self.assertEqual((page.status, page.body), (200, b"<p>index __BUST__"))
+        for path in ("/nodes/abc", "/channels/%23a%2Fb"):
+            page = ask(self.port, path, headers={"Accept": "text/html,*/*"})
+            self.assertEqual((page.status, page.body), (200, b"<p>index __BUST__"), path)
+        self.assertEqual(ask(self.port, "/assets%2Fapp.css").status, 404, "no name of a file")
         self.assertEqual(ask(self.port, "/nodes/abc").status, 404)
         self.assertEqual(ask(self.port, "/api/x", headers={"Accept": "text/html"}).status, 404)
 

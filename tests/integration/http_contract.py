@@ -280,7 +280,7 @@ class Routes:
             "observer": pick(observers, "none"), "packet": pick(packets, "0" * 16),
             "channel": pick(channels, "none"), "name": ["neighbors", "relays"],
             "two": ["~".join((observers + ["a", "b"])[:2])], "hops": [",".join(hops)],
-            "other": [(nodes or ["0" * 64])[-1]]}
+            "other": [(nodes or ["0" * 64])[-1]], "z": ["0"], "x": ["0"], "y": ["0"]}
 
     def fill(self, path):
         """The path with known values: all combinations, of which there are few."""

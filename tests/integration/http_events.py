@@ -115,9 +115,9 @@ class Subscriptions(unittest.TestCase):
             self.assertTrue(any(b"pong" in f[1] for f in frames if f[0] == 1))
 
     def test_a_client_that_is_gone_is_noticed(self):
-        with served({"events": {"ping": "1s"}}) as d:
+        with served({"events": {"ping": "2s"}}) as d:
             with WebSocket(d.port) as alive, WebSocket(d.port) as dead:
-                for _ in range(4):
+                for _ in range(3):
                     while alive.receive_frame()[0] != 9:
                         pass
                     alive.frame(10)
@@ -134,6 +134,40 @@ class Subscriptions(unittest.TestCase):
             d.stop()
             frame = ws.receive_frame()
             self.assertEqual((frame[0], frame[1][:2]), (8, b"\x03\xe9"))
+
+
+class Inspector(unittest.TestCase):
+    def test_other_topics_are_shown_to_who_has_the_key_and_only_while_it_looks(self):
+        options = {"listen": ["127.0.0.1:0"], "api_key": KEY, "web": "none"}
+        for isolation in ("inproc", "process"):
+            with served(plugins={"pulse": {"config": {"interval": "20ms"}},
+                                 "http": {"isolation": isolation, "config": options}}) as d:
+                self.look(d)
+
+    def look(self, d):
+        def topics():
+            answer = ask(d.port, "/api/bus")  # 503 until the core has told its numbers
+            return json.loads(answer.body)["inspector"]["topics"] if answer.status == 200 else None
+
+        with WebSocket(d.port) as ws:
+            self.assertTrue(ws.receive()["more"])
+            for key in ({}, {"key": "wrong"}):
+                ws.send(do="subscribe", topic="pulse/state", **key)
+                self.assertEqual(ws.receive()["type"], "error", key)
+            ws.send(do="subscribe", topic="pulse/state", key=KEY)
+            first, then = (ws.until(lambda m: m["type"] == "message") for _ in range(2))
+            self.assertEqual([first["topic"], first["origin"]], ["pulse/state", "pulse"])
+            self.assertEqual(then["seq"], first["seq"] + 1)
+            self.assertGreater(then["time_us"], first["time_us"])
+            wait_for("the bus tells who looks", lambda: topics() == ["pulse/state"])
+            # Another topic, too: what the first one misses by that is told.
+            ws.send(do="subscribe", topic="tally/", key=KEY)
+            expected = then["seq"] + 1
+            while expected < then["seq"] + 30:
+                m = ws.until(lambda m: m["type"] in ("message", "lost") and m["topic"] == "pulse/state")
+                self.assertEqual(m["from" if m["type"] == "lost" else "seq"], expected)
+                expected += m.get("lost", 1)
+        wait_for("nobody looks any more", lambda: topics() == [])
 
 
 class Packets(unittest.TestCase):

@@ -13,6 +13,7 @@ import unittest
 import zlib
 
 import daemon
+from daemon import SECONDS
 from http_client import Refused, WebSocket, ask, connect, get_json, read_answer, served, wait_for
 
 LIMITS = {"connections": 64, "per_address": 60, "idle": "2s", "request": "2s"}
@@ -25,7 +26,7 @@ class Hostile(unittest.TestCase):
                         {"pulse": {"config": {"interval": "10ms"}},
                          "tally": {"config": {"interval": "10ms"}}})
         self.addCleanup(self.d.close)
-        self.served = self.worst = 0
+        self.served, self.failed = 0, None
         self.quiet = threading.Event()
         self.good = threading.Thread(target=self.be_good)
         self.memory = self.rss()
@@ -38,20 +39,32 @@ class Hostile(unittest.TestCase):
         self.good.join()
 
     def be_good(self):
-        """A client with one connection that is served all the time."""
+        """A client that is served all the time, on one connection as long as it is quick enough for
+        the limits."""
         try:
-            with connect(self.d.port) as s, s.makefile("rb") as stream:
-                while not self.quiet.is_set():
-                    began = time.monotonic()
-                    s.sendall(b"GET /api/routes HTTP/1.1\r\nHost: a\r\n\r\n")
-                    if read_answer(stream).status != 200:
-                        return
-                    self.served += 1
-                    self.worst = max(self.worst, time.monotonic() - began)
-                    self.quiet.wait(0.01)
+            while not self.quiet.is_set():
+                with connect(self.d.port) as s, s.makefile("rb") as stream:
+                    self.ask_on(s, stream)
         except OSError as e:
             print(f"the good client: {e}")
-            self.worst = 1000
+            self.failed = e
+
+    def ask_on(self, s, stream):
+        last = time.monotonic()
+        while not self.quiet.is_set():
+            slow = time.monotonic() - last > 1  # it was idle for so long: then it may be sent away
+            try:
+                s.sendall(b"GET /api/routes HTTP/1.1\r\nHost: a\r\n\r\n")
+                answer = read_answer(stream)
+            except ConnectionError:
+                answer = None
+            if answer is None and slow:
+                return
+            if answer is None or answer.status != 200:
+                raise OSError(f"it was not served: {answer}")
+            self.served += 1
+            last = time.monotonic()
+            self.quiet.wait(0.01)
 
     def rss(self):
         with open(f"/proc/{self.d.pid}/statm", encoding="ascii") as f:
@@ -61,11 +74,11 @@ class Hostile(unittest.TestCase):
         return self.d.plugin("http")["numbers"]
 
     def well(self, megabytes=24):
-        """The good client was never kept waiting, and nothing piles up."""
+        """The good client was served all the time, and nothing piles up."""
         before = self.served
         wait_for("more answers", lambda: self.served > before + 5)
         self.stop_good()
-        self.assertLess(self.worst, 5)
+        self.assertIsNone(self.failed)
         wait_for("connections that are closed", lambda: self.numbers().get("connections") == 0)
         if not daemon.SANITIZED:
             self.assertLess(self.rss() - self.memory, megabytes << 20)
@@ -86,7 +99,7 @@ class Hostile(unittest.TestCase):
         for s in slow:
             s.sendall(b"GET /api/routes HTTP/1.1\r\nHost: a\r\n")
         open_ = list(slow)
-        deadline = time.monotonic() + 15
+        deadline = time.monotonic() + SECONDS
         while open_ and time.monotonic() < deadline:  # a byte now and then, for ever
             for s in list(open_):
                 try:
@@ -180,16 +193,25 @@ class Hostile(unittest.TestCase):
                 clients.append(WebSocket(self.d.port))
             except Refused as e:
                 refused += e.args[0].status == 503
-        # One that asks before the last one is counted is let in and sent away at once.
+        # Who asks before those before are counted is let in and sent away at once.
         self.assertEqual(len(clients) + refused, 40)
-        self.assertIn(len(clients), (20, 21))
+        self.assertGreaterEqual(len(clients), 20)
         wait_for("twenty", lambda: self.numbers().get("clients") == 20)
+        with self.assertRaises(Refused):
+            WebSocket(self.d.port)
         for ws in clients:
             ws.close()
         wait_for("room", lambda: self.numbers().get("clients") == 0)
         for _ in range(200):
-            WebSocket(self.d.port).close()
+            wait_for("a place that is free again", self.come_and_go)
         self.well()
+
+    def come_and_go(self):
+        try:
+            WebSocket(self.d.port).close()
+        except Refused:
+            return False
+        return True
 
     def test_pages_of_others_get_no_socket(self):
         for _ in range(50):

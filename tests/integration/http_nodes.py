@@ -108,9 +108,14 @@ def add_metrics(db):
 
 
 def resolved(port):
-    """The model was filled again when the database had all hops."""
-    answer = ask(port, f"/api/nodes/{KEYS['alpha']}/health")
-    return answer.status == 200 and json.loads(answer.body)["stats"]["totalPackets"] == 18
+    """The model was filled again when the database had all hops, and will not be once more."""
+    answers = [ask(port, target) for target in
+               ("/api/jobs", "/api/healthz", f"/api/nodes/{KEYS['alpha']}/health")]
+    if any(a.status != 200 for a in answers):
+        return False
+    jobs, state, health = (json.loads(a.body) for a in answers)
+    return all(j["status"] == "done" for j in jobs["items"]) and state["warm"] and \
+        health["stats"]["totalPackets"] == 18
 
 
 def filled():

@@ -52,7 +52,7 @@ class Ingest(unittest.TestCase):
             done = subprocess.run(
                 [f"{BUILD}/bin/meshsim", "--publish", rig.broker.url, "--flat-out", "--count",
                  "4000", "--forged", "0.3", "--nodes", "40", "--truth", truth],
-                stderr=subprocess.PIPE, text=True, check=True, timeout=100)
+                stderr=subprocess.PIPE, text=True, check=True, timeout=600)
             summary = dict(w.split("=") for w in done.stderr.split())
             self.assertGreater(int(summary["refused"]), 0)
             rig.wait_stored(int(summary["observations"]))

@@ -10,7 +10,7 @@ import unittest
 import broker as brokers
 import kill_numbers as numbers
 from broker import Broker
-from daemon import Daemon, main, wait_for
+from daemon import SECONDS, Daemon, main, wait_for
 from mqtt_flow import plugins, source, states, wait_up
 
 COUNT = 40000
@@ -23,7 +23,7 @@ def wait_all(test, d, what):
         got = [r.number for r in numbers.read(d, "sink") if r.number <= COUNT]
         return COUNT - len(set(got)), len(got)
 
-    wait_for("every number", lambda: missing()[0] == 0, 90,
+    wait_for("every number", lambda: missing()[0] == 0, 2 * SECONDS,
              lambda: f"{missing()} {states(d)}\n{d.log()}")
     print(f"{what}: {COUNT} published, 0 lost, {missing()[1] - COUNT} more than once")
     test.assertEqual(missing()[0], 0)
@@ -60,7 +60,7 @@ class Kill(unittest.TestCase):
                 os.kill(row["pid"], 9)
                 d.wait_plugin("mqtt", "another process",
                               lambda p, old=row["pid"]: p["pid"] not in (0, old))
-            self.assertEqual(publisher.wait(120), 0)
+            self.assertEqual(publisher.wait(2 * SECONDS), 0)
             publisher.stdout.close()
             wait_all(self, d, "the plugin's process killed 4 times")
 

@@ -11,7 +11,7 @@ import sys
 import time
 import unittest
 
-from daemon import BUILD, Daemon, main, wait_for
+from daemon import BUILD, Daemon, all_stored, main, wait_for
 
 NEEDED = ["sim", "decode", "storage", "neighbors", "mbcap"]
 if not all(os.path.exists(f"{BUILD}/plugins/{name}.so") for name in NEEDED):
@@ -62,16 +62,8 @@ class Kill(unittest.TestCase):
     def everything(self, d):
         """The simulation has ended, and all that it said is stored."""
         d.ask("disable", name="sim")
-        d.wait_state("sim", "disabled", "stopped", "off")
-        before = -1
-
-        def settled():
-            nonlocal before
-            count, = query(d, "SELECT coalesce(max(id), 0) FROM observations")[0]
-            same, before = count == before, count
-            time.sleep(0.3)
-            return same and count
-        return wait_for("end of storing", settled, context=d.log)
+        wait_for("end of storing", lambda: all_stored(d, "sim"), context=d.log)
+        return query(d, "SELECT max(id) FROM observations")[0][0]
 
     def enough(self, d):
         for name in NEEDED:
@@ -82,8 +74,9 @@ class Kill(unittest.TestCase):
             wait_for(f"snapshot of {name}", lambda: last_base(d, name), context=d.log)
 
     def kill(self, d, name):
-        os.kill(d.plugin(name)["pid"], signal.SIGKILL)
-        d.wait_plugin(name, "back", lambda p: p["state"] == "running" and p["restarts"] > 0)
+        pid = d.wait_plugin(name, "there", lambda p: p["state"] == "running" and p["pid"])["pid"]
+        os.kill(pid, signal.SIGKILL)
+        d.wait_plugin(name, "back", lambda p: p["state"] == "running" and p["pid"] not in (0, pid))
 
     def test_killed_plugins_know_what_an_undisturbed_one_knows(self):
         with Daemon(plugins()) as d:

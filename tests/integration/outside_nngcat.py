@@ -7,7 +7,6 @@ import io
 import os
 import pathlib
 import shutil
-import socket
 import stat
 import subprocess
 import sys
@@ -16,21 +15,16 @@ import unittest
 import msgpack
 
 import daemon
+from broker import free_port
 
 PULSE = {"pulse": {"config": {"interval": "20ms"}}}
-
-
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
 
 
 def nngcat(url, count, *options, prefix="pulse/"):
     """The bodies of `count` messages, as nngcat prints them: one msgpack bin each."""
     done = subprocess.run(["nngcat", "--sub", "--dial", url, "--subscribe", prefix, "--count",
                            str(count), "--format", "msgpack", *options],
-                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=20, check=False)
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=daemon.SECONDS, check=False)
     return list(msgpack.Unpacker(io.BytesIO(done.stdout))), done.stderr
 
 

@@ -201,6 +201,21 @@ class Reload(unittest.TestCase):
         self.assertIn("log: level or format", answer["plan"])
         self.assertEqual(self.rows(), before)
 
+    def test_a_signal_during_a_reload_is_carried_out_after_it(self):
+        """What was written since the one under way has read the file is not forgotten."""
+        for i in range(5):
+            mark = self.d.mark()
+            self.configure(lambda p: p["sink"]["config"].update(work=f"{i + 1}us"))  # a restart
+            os.kill(self.d.pid, signal.SIGHUP)
+            # "reload: sink: restart" is told when it is over; until then the sink is not running.
+            wait_for("reload under way", lambda: self.d.plugin("sink")["state"] != "running" or
+                     self.d.find_log("sink: restart", mark))
+            self.configure(lambda p: (p["sink"]["config"].update(work=f"{i + 1}us"),
+                                      p["source"]["config"].update(rate=3001 + i)))
+            os.kill(self.d.pid, signal.SIGHUP)
+            self.d.wait_plugin("source", "told", lambda p, i=i: p["numbers"].get("rate") == 3001 + i)
+            wait_for("the end of reloads", self.reloads)
+
     def test_a_storm_of_reloads_loses_nothing(self):
         """SIGHUP after SIGHUP, with a good and a broken file in turn."""
         before, good = self.rows(), self.text()

@@ -13,6 +13,7 @@ import tempfile
 import unittest
 
 import daemon
+from broker import free_port
 
 MESHSIM = f"{daemon.BUILD}/bin/meshsim"
 
@@ -20,7 +21,7 @@ MESHSIM = f"{daemon.BUILD}/bin/meshsim"
 def run(*options, status=0):
     """(output, the numbers of the last line)"""
     done = subprocess.run([MESHSIM, *options], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                          timeout=60, check=False)
+                          timeout=300, check=False)
     error = done.stderr.decode()
     if done.returncode != status:
         raise AssertionError(f"exit status {done.returncode}: {error}")
@@ -109,9 +110,7 @@ class Meshsim(unittest.TestCase):
 @unittest.skipUnless(shutil.which("mosquitto") and shutil.which("mosquitto_sub"), "no mosquitto")
 class Publish(unittest.TestCase):
     def setUp(self):
-        with socket.socket() as s:
-            s.bind(("127.0.0.1", 0))
-            self.port = s.getsockname()[1]
+        self.port = free_port()
         self.folder = tempfile.mkdtemp(prefix="mk-")
         with open(f"{self.folder}/conf", "w", encoding="ascii") as f:
             f.write(f"listener {self.port} 127.0.0.1\nallow_anonymous true\n"
@@ -132,10 +131,10 @@ class Publish(unittest.TestCase):
     def subscribed(self):
         """A subscriber, known to be one because it has got a message that waited for it."""
         sub = subprocess.Popen(["mosquitto_sub", "-p", str(self.port), "-q", "1", "-F", "%t %p",
-                                "-t", "meshcore/#", "-t", "here", "-W", "60"],
+                                "-t", "meshcore/#", "-t", "here", "-W", "300"],
                                stdout=subprocess.PIPE)
         subprocess.run(["mosquitto_pub", "-p", str(self.port), "-t", "here", "-r", "-m", "x"],
-                       check=True, timeout=20)
+                       check=True, timeout=daemon.SECONDS)
         self.assertEqual(sub.stdout.readline(), b"here x\n")
         return sub
 

@@ -40,7 +40,7 @@ class Truth(unittest.TestCase):
         with tempfile.TemporaryDirectory(prefix="mk-") as folder:
             truth, out = f"{folder}/truth", f"{folder}/json"
             subprocess.run([MESHSIM, "--json", out, "--truth", truth, "--count", "40000", "--rate",
-                            "100", "--damaged", "0", "--forged", "0.03"], check=True, timeout=60,
+                            "100", "--damaged", "0", "--forged", "0.03"], check=True, timeout=300,
                            stderr=subprocess.DEVNULL)
             with open(truth, encoding="utf-8") as lines:
                 for line in lines:

@@ -52,7 +52,7 @@ class Lock(unittest.TestCase):
             other.execute("COMMIT")
             other.close()
             wait_state(d, "ready")
-            self.assertEqual(d.plugin("storage")["state"], "running")
+            d.wait_state("storage", "running")
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ import subprocess
 import time
 import unittest
 
-from daemon import BUILD, Daemon, main, test_plugin, wait_for
+from daemon import BUILD, Daemon, all_stored, main, test_plugin, wait_for
 
 if not all(os.path.exists(f"{BUILD}/plugins/{name}.so") for name in ("storage", "decode")):
     print("the plugins are not built")
@@ -45,7 +45,7 @@ def count(d, name="meshkern.db"):
 class Rows(unittest.TestCase):
     def all_there(self, d, packets, name="meshkern.db"):
         """Nothing is missing, nothing is there twice, and nothing waits in an outbox."""
-        wait_for("end of the packets", lambda: count(d, name) >= packets, 60, d.log)
+        wait_for("end of the packets", lambda: count(d, name) >= packets, context=d.log)
         d.wait_plugin("source", "rid of what is committed", lambda p: (
             p["outbox"] and p["outbox"]["bytes"] < 17 << 20))
         sums = rows(d, "SELECT (SELECT count(*) FROM transmissions),"
@@ -70,7 +70,7 @@ class Rows(unittest.TestCase):
                 victim = "decode" if number % 4 == 3 else "storage"
                 d.wait_state(victim, "running")
                 before = count(d)
-                wait_for("more rows", lambda: count(d) > before, 60, d.log)
+                wait_for("more rows", lambda: count(d) > before, context=d.log)
                 time.sleep(0.05 * (number % 5))  # another moment each time
                 os.kill(d.plugin(victim)["pid"], signal.SIGKILL)
             self.all_there(d, 60000)
@@ -80,7 +80,7 @@ class Rows(unittest.TestCase):
         with Daemon(plugins("inproc", limit=100000)) as d:
             last = 0
             for _ in range(4):
-                wait_for("more rows", lambda: count(d) > last + 2000, 60, d.log)
+                wait_for("more rows", lambda: count(d) > last + 2000, context=d.log)
                 d.kill()
                 last = count(d)
                 self.assertEqual(rows(d, "PRAGMA integrity_check"), [("ok",)])
@@ -88,16 +88,11 @@ class Rows(unittest.TestCase):
             d.ask("disable", name="source")
             # The source counts from 0 again with each run, so its packets come again, and
             # change nothing: there is a row for each number up to the highest.
-            wait_for("quiet", lambda: self.is_quiet(d), 60, d.log)
+            wait_for("end of storing", lambda: all_stored(d, "source"), context=d.log)
             n, numbers, counted = rows(
                 d, "SELECT count(*), count(DISTINCT substr(raw_hex, 11, 16)),"
                    " (SELECT sum(packet_count) FROM observers) FROM transmissions")[0]
             self.assertEqual((n, n), (numbers, counted))
-
-    def is_quiet(self, d):
-        before = count(d)
-        time.sleep(0.5)
-        return count(d) == before
 
     def test_a_copy_of_the_files_at_any_moment_has_what_was_committed(self):
         """What a power failure leaves, if the disk has what was written."""

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * Takes decode's place and decodes nothing: says of each message that it has seen it, and crashes
- * each time on the one with the number `at`, as a bug in a decoder would.
+ * each time on number `at` of rx/raw, as a bug in a decoder would.
  */
 #include "bad.h"
 
@@ -59,7 +59,7 @@ on_msg(void *self, const mk_msg *msg)
 		on_committed(s, msg);
 		return;
 	}
-	if ((int64_t)msg->origin_seq == s->host->opt_int(s->host, "at"))
+	if (raw && (int64_t)msg->seq == s->host->opt_int(s->host, "at"))
 		bad_crash();
 	mk_writer_init(&w, 0);
 	mk_put_map(&w, 4);

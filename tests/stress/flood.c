@@ -441,7 +441,7 @@ main(int argc, char **argv)
 						  .lost_link = on_lost_link };
 	static const struct hub_config config = { .ring_messages = RING,
 						  .ring_bytes = 64u << 20,
-						  .push_back_us = 5000000 };
+						  .push_back_us = 60000000 };
 	static const mk_plugin_desc *const cast[] = {
 		&source, &sink, &sink, &staller, &sink, &slow
 	};

@@ -2,9 +2,9 @@
  *
  * The read model with everything at once, for ThreadSanitizer: a loader fills it from a database,
  * the plugin's thread applies what is told meanwhile and afterwards, and routes ask. Then it begins
- * anew, as after another database.
+ * anew, as after another database: every other time while the loader is at work still.
  *
- * usage: read [seconds]
+ * usage: read [seconds]      at least; a round lasts until it has seen everything that it is for
  */
 #define _GNU_SOURCE
 #include <pthread.h>
@@ -22,7 +22,8 @@
 #include "../threads.h"
 
 #define READERS 3
-#define ROUNDS 3
+#define ROUNDS 6
+#define ANSWERS 30 /* of each round */
 #define OLD_PACKETS 1500
 #define COPIES 4
 #define OBSERVERS 20
@@ -284,7 +285,7 @@ reader_ask(struct read_scratch *s, uint64_t i)
 	else
 		rc = read_packets_latest(model_read_of, s, &f, 0, 20, reader_look, &last, &total,
 					 &err);
-	if (state.ready && rc != MK_OK && rc != MK_EAGAIN)
+	if (state.ready && rc != MK_OK && rc != MK_EAGAIN && rc != MK_ETIMEDOUT)
 		reader_wrong(err.text, rc);
 	if (state.ready && rc == MK_OK && total < OLD_PACKETS)
 		reader_wrong("how many there are", (int64_t)total);
@@ -321,30 +322,69 @@ reader_run(void *arg)
 /* -------------------------------------------------------------------- main -- */
 
 static bool
+round_change(mk_writer *w, int64_t i)
+{
+	mk_msg gap = { .struct_size = sizeof(gap),
+		       .topic = "packet/stored",
+		       .origin = "x",
+		       .flags = MK_MSG_GAP };
+	int64_t from = packets;
+	bool good = db_add(10);
+
+	tell_stored(w, from);
+	tell_node(w, i);
+	if (i % 10 == 9) { /* something was missed */
+		good = good && db_add(5);
+		read_on_msg(model_read_of, &gap);
+	}
+	(void)read_on_timer(model_read_of);
+	return good;
+}
+
+static void
+round_pause(void)
+{
+	nanosleep(&(struct timespec){ 0, 2000000 }, NULL);
+}
+
+/* Nothing comes any more: what the loaders leave in the end is what there is. */
+static void
+round_settle(void)
+{
+	struct read_state state;
+	bool idle;
+
+	do {
+		round_pause();
+		(void)read_on_timer(model_read_of);
+		idle = atomic_load(&model_read_of->load) == NULL && !model_read_of->again;
+		model_read(&model);
+		read_get_state(model_read_of, &state);
+		model_read_end(&model);
+	} while (!idle || !state.warm);
+	if (!state.ready || state.tx != (uint64_t)packets ||
+	    state.obs != (uint64_t)packets * COPIES)
+		reader_wrong("the totals", (int64_t)state.tx);
+}
+
+static bool
 round_run(const char *path, mk_writer *w, uint64_t epoch, uint64_t us)
 {
-	uint64_t until_us = host_now(&host) + us;
+	uint64_t until_us = host_now(&host) + us, enough = atomic_load(&answers) + ANSWERS;
 	bool good = true;
 
 	tell_state(w, path, epoch);
-	for (int64_t i = 0; good && host_now(&host) < until_us; i++) {
-		int64_t from = packets;
-
-		good = db_add(10);
-		tell_stored(w, from);
-		tell_node(w, i);
-		if (i % 10 == 9) { /* something was missed */
-			mk_msg gap = { .struct_size = sizeof(gap),
-				       .topic = "packet/stored",
-				       .origin = "x",
-				       .flags = MK_MSG_GAP };
-
-			good = db_add(5);
-			read_on_msg(model_read_of, &gap);
-		}
-		(void)read_on_timer(model_read_of);
-		nanosleep(&(struct timespec){ 0, 2000000 }, NULL);
+	if (epoch % 2 == 0) { /* it gets no further than this */
+		good = round_change(w, (int64_t)epoch);
+		round_pause();
+		return good;
 	}
+	for (int64_t i = 0; good && (host_now(&host) < until_us || atomic_load(&answers) < enough);
+	     i++) {
+		good = round_change(w, i);
+		round_pause();
+	}
+	round_settle();
 	return good;
 }
 
@@ -368,7 +408,7 @@ main(int argc, char **argv)
 	for (uintptr_t i = 0; i < READERS; i++)
 		pthread_create(&readers[i], NULL, reader_run, (void *)i);
 	for (uint64_t i = 0; good && i < ROUNDS; i++)
-		good = round_run(path, &w, i + 1, seconds * 1000000 / ROUNDS);
+		good = round_run(path, &w, i + 1, 2 * seconds * 1000000 / ROUNDS);
 	atomic_store(&stopping, true);
 	read_stop(model_read_of);
 	for (int i = 0; i < READERS; i++)
@@ -391,5 +431,5 @@ main(int argc, char **argv)
 		(void)unlink(more);
 	}
 	(void)rmdir(dir);
-	return good && atomic_load(&answers) > 0 && atomic_load(&wrong) == 0 ? 0 : 1;
+	return good && atomic_load(&wrong) == 0 ? 0 : 1;
 }

@@ -203,6 +203,10 @@ db_load_people(struct read *r, struct dbc *c, mk_err *err)
 	mk_result rc;
 
 	model_write(r->config.model);
+	if (c->storage_epoch != r->storage_epoch) { /* these are of the one before */
+		model_write_end(r->config.model, 0);
+		return MK_OK;
+	}
 	people_clear(r);
 	/* A key may be in both tables; then the active row counts. */
 	rc = db_load_table(r, c, "SELECT * FROM inactive_nodes", PEOPLE_INACTIVE, err);

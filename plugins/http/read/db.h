@@ -18,6 +18,7 @@ enum db_statement {
 	DB_TX_HASH,
 	DB_TX_OBS,
 	DB_OBS_OF,
+	DB_ALIAS,
 	DB_STATEMENTS,
 };
 
@@ -48,11 +49,14 @@ struct db_obs { /* a row of observations */
 	uint32_t nodes[DB_HOPS_MAX];
 };
 
-#define DB_TX_COLUMNS                                                                              \
-	"t.id, t.hash, t.first_seen, t.route_type, t.payload_type, t.raw_hex, t.scope_name,"       \
-	" t.channel_hash, CASE WHEN t.payload_type = 4 THEN COALESCE(NULLIF(t.from_pubkey, ''),"   \
+/* Who sent it: adverts only, also those that were stored before there was a column for it. */
+#define DB_TX_FROM                                                                                 \
+	"CASE WHEN t.payload_type = 4 THEN COALESCE(NULLIF(t.from_pubkey, ''),"                    \
 	" CASE WHEN json_valid(t.decoded_json) THEN json_extract(t.decoded_json, '$.pubKey') END)" \
-	" END, t.decoded_json"
+	" END"
+#define DB_TX_COLUMNS                                                                        \
+	"t.id, t.hash, t.first_seen, t.route_type, t.payload_type, t.raw_hex, t.scope_name," \
+	" t.channel_hash, " DB_TX_FROM ", t.decoded_json"
 #define DB_OBS_COLUMNS                                                                 \
 	"o.id, o.observer_idx, o.direction, o.snr, o.rssi, o.path_json, o.timestamp, " \
 	"o.resolved_path"
@@ -72,6 +76,8 @@ void db_read_obs(struct db_obs *o, sqlite3_stmt *s, int column, const struct db_
 uint8_t db_direction(const char *text);
 /* The hops of `["AB","CD"]`; false: not such a list. */
 bool db_read_path(struct db_obs *o, const char *json, size_t len);
+/* The next string or word of a list: its beginning, and *len. NULL: the end. */
+const char *db_item(const char **p, const char *end, size_t *len);
 /* Who the model knows; under its read lock. */
 struct db_names db_names_of(struct read *r);
 /* A connection and a place for rows. */

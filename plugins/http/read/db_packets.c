@@ -72,8 +72,7 @@ db_digit(char c)
 	return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
 }
 
-/* The next string or word of a list: its beginning, and *len. NULL: the end. */
-static const char *
+const char *
 db_item(const char **p, const char *end, size_t *len)
 {
 	const char *at = *p, *close;
@@ -191,6 +190,7 @@ db_kept(struct dbc *c, enum db_statement which)
 			      " (SELECT transmission_id FROM observations WHERE id = ?1)",
 		[DB_OBS_OF] = "SELECT " DB_OBS_COLUMNS
 			      " FROM observations o WHERE o.transmission_id = ?1 ORDER BY o.id",
+		[DB_ALIAS] = "SELECT transmission_id FROM mk_hash_aliases WHERE hash = ?1",
 	};
 
 	if (c->kept[which] == NULL)
@@ -301,4 +301,23 @@ db_packet(struct read *r, struct read_scratch *s, enum db_key by, int64_t id, co
 	    db_fill_obs(s, &s->tx->p, &err) != MK_OK)
 		return NULL;
 	return &s->tx->p;
+}
+
+bool
+db_alias(struct read_scratch *s, const char *hash, int64_t *id)
+{
+	sqlite3_stmt *q = NULL;
+	bool found;
+	mk_err err;
+
+	/* Databases in which no hash was ever corrected have no such table. */
+	if (db_ready(s, &err) == MK_OK)
+		q = db_kept(s->db, DB_ALIAS);
+	if (q == NULL || sqlite3_bind_text(q, 1, hash, -1, SQLITE_TRANSIENT) != SQLITE_OK)
+		return false;
+	found = sqlite3_step(q) == SQLITE_ROW;
+	if (found)
+		*id = sqlite3_column_int64(q, 0);
+	(void)sqlite3_reset(q);
+	return found;
 }

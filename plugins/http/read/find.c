@@ -92,7 +92,7 @@ find_prepare(struct find *q)
 
 	if ((f->observer_count > 0 && !find_bits(s, &q->observed)) ||
 	    (f->region != NULL && !find_bits(s, &q->placed)) ||
-	    (f->node_count > 0 && !find_bits(s, &q->related)))
+	    (f->node_count + f->stranger_count > 0 && !find_bits(s, &q->related)))
 		return MK_ENOMEM;
 	for (uint32_t i = 0; i < s->observer_cap; i++) {
 		if (q->observed != NULL && find_is_observer(f, i))
@@ -199,38 +199,6 @@ find_matches(const struct find *q, uint32_t i)
 	return find_time(f, t);
 }
 
-bool
-read_matches(const struct read *r, const struct read_filter *f, const struct read_packet *p)
-{
-	bool observed = false, placed = false, related = f->node_count == 0, timely = false;
-
-	if (f->nothing || (f->type >= 0 && p->type != f->type) ||
-	    (f->route >= 0 && p->route != f->route) ||
-	    (f->after_id != READ_NULL && p->id <= f->after_id) ||
-	    (f->before_id != READ_NULL && p->id >= f->before_id) ||
-	    (f->hash != NULL && strcmp(f->hash, p->hash) != 0) ||
-	    !find_member(f, p->type, p->from) ||
-	    (f->channel != NULL &&
-	     (p->type != 5 || p->channel == NULL || strcmp(p->channel, f->channel) != 0)))
-		return false;
-	for (uint32_t i = 0; i < p->obs_count; i++) {
-		const struct read_obs *o = &p->obs[i];
-
-		observed |= find_is_observer(f, o->observer);
-		placed |= find_in_region(r, f, o->observer);
-		timely |= find_between(f, o->at);
-		for (uint32_t k = 0; k < f->node_count && !related && !f->sent; k++) {
-			for (uint32_t h = 0; o->resolved != NULL && h < o->count; h++)
-				related |= o->resolved[h] == f->nodes[k];
-		}
-	}
-	related |= find_sender(f, p->from);
-	if (p->obs_count == 0)
-		timely = find_between(f, p->first_s);
-	return related && timely && (observed || f->observer_count == 0) &&
-	       (placed || f->region == NULL);
-}
-
 /* ------------------------------------------------------------------ search -- */
 
 struct search {
@@ -296,9 +264,6 @@ find_database(struct read *r, struct search *q, bool oldest, mk_err *err)
 
 	if (r->complete || (d.limit == 0 && !q->count))
 		return MK_OK;
-	/* Who a hop was is known to the model only; of what is older, who sent an advert. */
-	if (q->find.f->node_count > 0 && !q->find.f->sent && !r->warm)
-		return mk_err_set(err, MK_EAGAIN, "warming up");
 	d.total = q->count || (oldest && q->offset > 0) ? &total : NULL;
 	rc = find_late(r, db_find(r, q->s, &d, err));
 	q->given += d.given;
@@ -419,8 +384,6 @@ latest_database(struct read *r, struct read_scratch *s, const struct read_filter
 	struct latest *list;
 	mk_result rc;
 
-	if (f->node_count > 0 && !f->sent && !r->warm)
-		return mk_err_set(err, MK_EAGAIN, "warming up");
 	list = malloc((b->cap + 1) * sizeof(*list));
 	if (list == NULL)
 		return mk_err_set(err, MK_ENOMEM, "out of memory");

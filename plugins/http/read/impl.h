@@ -280,6 +280,8 @@ void db_close_idle(struct read *r);
 enum db_key { DB_ID, DB_HASH, DB_OBS };
 const struct read_packet *db_packet(struct read *r, struct read_scratch *s, enum db_key by,
 				    int64_t id, const char *hash);
+/* The packet that had this hash, before storage corrected it. */
+bool db_alias(struct read_scratch *s, const char *hash, int64_t *id);
 /* Those with ids below `below`; like read_packets. */
 struct db_search {
 	const struct read_filter *f;

@@ -19,6 +19,20 @@ static const char sql_txs[] =
 static const char sql_rows[] = "SELECT " DB_OBS_COLUMNS ", o.transmission_id FROM observations o"
 			       " WHERE o.id > ?1 ORDER BY o.id LIMIT ?2";
 
+/* Under the lock: is what it reads still the database? */
+static bool
+load_is_current(const struct load *l)
+{
+	return l->storage_epoch == l->r->storage_epoch;
+}
+
+static mk_result
+load_exec(struct load *l, const char *sql, mk_err *err)
+{
+	return sqlite3_exec(l->c->db, sql, NULL, NULL, NULL) == SQLITE_OK ? MK_OK
+									  : db_fail(l->c, err);
+}
+
 /* ------------------------------------------------------------------- names --
  */
 
@@ -129,6 +143,7 @@ load_txs(struct load *l, int64_t max, mk_err *err)
 	while (rc == MK_OK && !atomic_load(&l->r->stopping) &&
 	       (step = sqlite3_step(l->txs)) == SQLITE_ROW) {
 		l->reached_tx = sqlite3_column_int64(l->txs, 0);
+		l->new_txs += l->reached_tx > l->end_tx;
 		if (db_read_tx(&l->tx, l->txs, 0, &names) &&
 		    store_add(load_store(l), &l->tx.p) == NULL)
 			rc = mk_err_set(err, MK_ENOMEM, "out of memory");
@@ -175,12 +190,13 @@ load_chunk(struct load *l, int max, int *count, mk_err *err)
 	while (rc == MK_OK && (step = sqlite3_step(l->rows)) == SQLITE_ROW) {
 		rc = load_row(l, err);
 		l->reached_obs = sqlite3_column_int64(l->rows, 0);
+		l->new_obs += l->reached_obs > l->end_obs;
 		n++;
 	}
 	if (rc == MK_OK && step != SQLITE_DONE)
 		rc = db_fail(l->c, err);
 	(void)sqlite3_reset(l->rows);
-	store_evict(load_store(l), l->r->config.max_bytes);
+	store_evict(load_store(l), l->max_bytes);
 	*count = n;
 	return rc;
 }
@@ -212,15 +228,28 @@ static mk_result
 load_totals(struct load *l, mk_err *err)
 {
 	int64_t txs = 0, obs = 0;
-	mk_result rc = load_number(l, "SELECT count(*) FROM transmissions", 0, 0, &txs, err);
+	mk_result rc = load_exec(l, "BEGIN", err); /* all of one moment */
 
 	if (rc == MK_OK)
+		rc = load_number(l, "SELECT count(*) FROM transmissions", 0, 0, &txs, err);
+	if (rc == MK_OK)
 		rc = load_number(l, "SELECT count(*) FROM observations", 0, 0, &obs, err);
+	if (rc == MK_OK)
+		rc = load_number(l, "SELECT max(id) FROM transmissions", 0, INT64_MIN, &l->end_tx,
+				 err);
+	if (rc == MK_OK)
+		rc = load_number(l, "SELECT max(id) FROM observations", 0, INT64_MIN, &l->end_obs,
+				 err);
+	if (rc == MK_OK)
+		rc = load_exec(l, "COMMIT", err);
 	if (rc != MK_OK)
 		return rc;
+	l->total_obs = (uint64_t)obs;
 	model_write(l->r->config.model);
-	l->r->tx_total = (uint64_t)txs;
-	l->r->obs_total = (uint64_t)obs;
+	if (load_is_current(l)) {
+		l->r->tx_total = (uint64_t)txs;
+		l->r->obs_total = (uint64_t)obs;
+	}
 	model_write_end(l->r->config.model, MODEL_PACKETS);
 	return MK_OK;
 }
@@ -229,12 +258,12 @@ load_totals(struct load *l, mk_err *err)
 static mk_result
 load_find_begin(struct load *l, mk_err *err)
 {
-	uint64_t most = l->r->config.max_bytes / LEAST_BYTES;
-	mk_result rc = load_number(l, "SELECT max(id) FROM observations", 0, 0, &l->end_obs, err);
+	uint64_t most = l->max_bytes / LEAST_BYTES;
+	mk_result rc = MK_OK;
 
 	l->begin_tx = INT64_MIN;
 	l->begin_obs = INT64_MIN;
-	if (rc == MK_OK && l->r->obs_total > most) {
+	if (l->total_obs > most) {
 		rc = load_number(l,
 				 "SELECT transmission_id FROM observations WHERE id >= ?1"
 				 " ORDER BY id LIMIT 1",
@@ -243,7 +272,7 @@ load_find_begin(struct load *l, mk_err *err)
 			rc = load_number(
 			    l, "SELECT min(id) FROM observations WHERE transmission_id >= ?1",
 			    l->begin_tx, INT64_MIN, &l->begin_obs, err);
-	} else if (rc == MK_OK) {
+	} else {
 		rc = load_number(l, "SELECT min(id) FROM observations", 0, 0, &l->begin_obs, err);
 	}
 	l->reached_tx = l->begin_tx == INT64_MIN ? INT64_MIN : l->begin_tx - 1;
@@ -257,6 +286,8 @@ load_begin(struct load *l, mk_err *err)
 	struct read *r = l->r;
 	mk_result rc = db_open(&l->c, r, l->path, LOAD_CACHE_KIB, err);
 
+	if (rc == MK_OK)
+		l->c->storage_epoch = l->storage_epoch; /* another one may have come meanwhile */
 	if (rc == MK_OK && l->fresh)
 		rc = load_totals(l, err);
 	if (rc == MK_OK) /* after that there are answers */
@@ -283,12 +314,28 @@ load_begin(struct load *l, mk_err *err)
 /* -------------------------------------------------------------------- run --
  */
 
+/* Under the lock: what is in the model already, if this ends early. */
+static void
+load_note(struct load *l)
+{
+	struct read *r = l->r;
+
+	r->tx_total += l->new_txs;
+	r->obs_total += l->new_obs;
+	l->new_txs = l->new_obs = 0;
+	if (l->fresh)
+		return;
+	r->newest_tx = l->reached_tx;
+	r->newest_obs = l->reached_obs;
+}
+
 /* Under the lock: everything that was told of has been read. */
 static void
 load_finish(struct load *l)
 {
 	struct read *r = l->r;
 
+	load_note(l);
 	if (l->fresh) {
 		store_clear(&r->store);
 		r->complete = l->begin_tx == INT64_MIN && l->store.evicted == 0;
@@ -306,44 +353,63 @@ load_finish(struct load *l)
 	r->warm = true;
 }
 
+/* The next rows. *end: there are no more. */
+static mk_result
+load_part(struct load *l, bool *end, mk_err *err)
+{
+	struct read *r = l->r;
+	int max = l->fresh ? CHUNK_FRESH : CHUNK_LOCKED, count = 0;
+	mk_result rc = MK_OK;
+
+	if (l->fresh) {
+		/* No packet must be newer than the observations: it would be shown without. */
+		rc = load_exec(l, "BEGIN", err);
+		if (rc == MK_OK)
+			rc = load_chunk(l, max, &count, err);
+		if (rc == MK_OK && count < max)
+			rc = load_txs(l, INT64_MAX, err); /* that nobody observed */
+		if (rc == MK_OK)
+			rc = load_exec(l, "COMMIT", err);
+	} else {
+		model_write(r->config.model);
+		if (load_is_current(l)) {
+			rc = load_chunk(l, max, &count, err);
+			load_note(l);
+		}
+		model_write_end(r->config.model, count > 0 ? MODEL_PACKETS : 0);
+	}
+	if (l->end_obs > l->begin_obs)
+		atomic_store(&r->progress,
+			     (uint32_t)(1000 * ((double)l->reached_obs - (double)l->begin_obs) /
+					((double)l->end_obs - (double)l->begin_obs)));
+	*end = count < max;
+	return rc;
+}
+
 static mk_result
 load_read(struct load *l, mk_err *err)
 {
 	struct read *r = l->r;
 	mk_result rc = MK_OK;
-	int count = 0;
+	bool done = false;
 
-	while (rc == MK_OK && !atomic_load(&r->stopping) && l->storage_epoch == r->storage_epoch) {
-		int max = l->fresh ? CHUNK_FRESH : CHUNK_LOCKED;
+	while (rc == MK_OK && !done && !atomic_load(&r->stopping) && load_is_current(l)) {
 		int64_t told = atomic_load(&r->told);
-		bool done;
+		bool end = false;
 
-		if (!l->fresh)
-			model_write(r->config.model);
-		rc = load_chunk(l, max, &count, err);
-		if (!l->fresh)
-			model_write_end(r->config.model, count > 0 ? MODEL_PACKETS : 0);
-		if (l->end_obs > l->begin_obs)
-			atomic_store(&r->progress,
-				     (uint32_t)(1000 *
-						((double)l->reached_obs - (double)l->begin_obs) /
-						((double)l->end_obs - (double)l->begin_obs)));
-		if (rc == MK_OK && count < max && l->fresh)
-			rc = load_txs(l, INT64_MAX, err); /* that nobody observed */
-		if (rc != MK_OK || count == max)
+		rc = load_part(l, &end, err);
+		if (rc != MK_OK || !end)
 			continue;
 		model_write(r->config.model);
 		/* What was told before rows were looked for is read, or deleted. */
 		l->reached_obs = told > l->reached_obs ? told : l->reached_obs;
-		done = l->reached_obs >= atomic_load(&r->told);
+		done = load_is_current(l) && l->reached_obs >= atomic_load(&r->told);
 		if (done) {
 			load_finish(l);
 			atomic_store(&r->load, NULL);
 		}
 		nodes_settle(r);
 		model_write_end(r->config.model, done ? MODEL_PACKETS | MODEL_WARM : 0);
-		if (done)
-			break;
 	}
 	return rc;
 }
@@ -419,6 +485,8 @@ load_start(struct read *r)
 	l->fresh = !r->warm;
 	l->store.begin = r->store.begin + r->store.count; /* numbers are never given again */
 	l->storage_epoch = r->storage_epoch;
+	l->max_bytes = r->config.max_bytes;
+	l->end_tx = l->end_obs = l->begin_obs = INT64_MIN;
 	l->reached_tx = r->newest_tx;
 	l->reached_obs = r->newest_obs;
 	memcpy(l->path, r->database, sizeof(l->path));

@@ -26,8 +26,11 @@ struct load {
 	uint32_t *observers; /* by row: number + 1, as it was at the beginning */
 	uint32_t observer_cap;
 	bool finished;
-	int64_t begin_tx;           /* what is older stays in the database */
-	int64_t begin_obs, end_obs; /* for the progress */
+	int64_t begin_tx; /* what is older stays in the database */
+	int64_t begin_obs;
+	int64_t end_tx, end_obs;   /* the highest ids when everything was counted */
+	uint64_t new_txs, new_obs; /* rows behind those, which nobody has counted */
+	uint64_t total_obs, max_bytes;
 	int64_t reached_tx, reached_obs;
 	sqlite3_stmt *txs, *rows;
 	struct db_tx tx;

@@ -56,9 +56,11 @@ void
 read_configure(struct read *r, const struct read_config *config)
 {
 	model_write(r->config.model);
-	r->config = *config;
-	if (r->config.max_bytes < LEAST_BYTES)
-		r->config.max_bytes = LEAST_BYTES;
+	/* Host and model stay: the loader looks at them without the lock. */
+	r->config.max_bytes = config->max_bytes < LEAST_BYTES ? LEAST_BYTES : config->max_bytes;
+	r->config.node_blacklist = config->node_blacklist;
+	r->config.observer_blacklist = config->observer_blacklist;
+	r->config.hidden_prefixes = config->hidden_prefixes;
 	nodes_hide(r);
 	nodes_settle(r);
 	model_write_end(r->config.model, MODEL_NODES | MODEL_OBSERVERS);
@@ -127,21 +129,26 @@ read_packet_at(const struct read *r, struct read_scratch *s, uint32_t i)
 const struct read_packet *
 read_packet_by_hash(struct read *r, struct read_scratch *s, const char *hash, size_t len)
 {
+	const struct read_packet *p = NULL;
+	const struct tx *t = NULL;
 	char text[17];
 	uint64_t number;
-	const struct tx *t;
+	int64_t id;
+	bool odd;
 
 	if (len == 0 || len >= sizeof(text))
 		return NULL;
 	for (size_t i = 0; i < len; i++)
 		text[i] = (char)(hash[i] >= 'A' && hash[i] <= 'F' ? hash[i] + 32 : hash[i]);
 	text[len] = '\0';
-	if (!pack_hash(text, &number))
-		return db_packet(r, s, DB_HASH, 0, text);
-	t = store_find_hash(&r->store, number);
+	odd = !pack_hash(text, &number);
+	if (!odd)
+		t = store_find_hash(&r->store, number);
 	if (t != NULL)
 		return read_unpack(r, s, t);
-	return r->complete ? NULL : db_packet(r, s, DB_HASH, 0, text);
+	if (odd || !r->complete)
+		p = db_packet(r, s, DB_HASH, 0, text);
+	return p == NULL && db_alias(s, text, &id) ? read_packet_by_id(r, s, id) : p;
 }
 
 const struct read_packet *

@@ -184,6 +184,10 @@ struct read_filter {
 	const uint32_t *nodes; /* one of them is related */
 	uint32_t node_count;   /* 0: any */
 	bool sent;             /* related are those only that one of them sent: adverts */
+	/* As many again, by keys (64 digits) that the model does not know: what a packet that is
+	 * not in memory may have to do with. */
+	const char *const *strangers;
+	uint32_t stranger_count;
 	const char *channel;
 	bool nothing; /* a condition that cannot hold: an unknown region, node, observer */
 };
@@ -201,8 +205,6 @@ mk_result read_packets_latest(struct read *r, struct read_scratch *s, const stru
 			      uint64_t offset, uint64_t limit,
 			      bool (*fn)(void *arg, const struct read_packet *p), void *arg,
 			      uint64_t *total, mk_err *err);
-/* Does this one match? */
-bool read_matches(const struct read *r, const struct read_filter *f, const struct read_packet *p);
 
 /* ------------------------------------------------------------ the whole -- */
 

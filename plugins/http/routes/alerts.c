@@ -308,7 +308,9 @@ alerts_find(const struct http *h, const struct settings *set, int64_t now_s, str
 	silence = alerts_silence(&a);
 	for (uint32_t i = 0; !silence && s.warm && i < read_observer_count(h->read); i++)
 		alerts_observer(&a, i);
-	for (uint32_t i = 0; s.warm && i < read_node_count(h->read); i++)
+	/* Rows and snapshots are enough for these; observers need the past, which also tells whether
+	 * it is all of them. */
+	for (uint32_t i = 0; s.ready && i < read_node_count(h->read); i++)
 		alerts_node(&a, i);
 	qsort(out, a.count, sizeof(out[0]), alerts_compare);
 	*total = a.total;

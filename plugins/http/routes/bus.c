@@ -5,6 +5,8 @@
 #include <string.h>
 
 #include "../http.h"
+#include "../server/tap.h"
+#include "bus_past.h"
 
 static void
 plugins_list(struct request *rq, struct json *out)
@@ -100,6 +102,25 @@ bus_gaps(const struct http *h, struct json *out)
 	js_array_end(out);
 }
 
+/* Clients of /api/events that look at topics which this plugin has no need of. */
+static void
+bus_inspector(const struct http *h, struct json *out)
+{
+	struct tap_stats s;
+
+	tap_get_stats(h->tap, &s);
+	js_kobject(out, "inspector");
+	js_karray(out, "topics");
+	for (uint32_t i = 0; i < s.count; i++)
+		js_str(out, s.topics[i]);
+	js_array_end(out);
+	js_kuint(out, "clients", s.clients);
+	js_kuint(out, "messages", s.messages);
+	js_kuint(out, "lost", s.lost);
+	js_kuint(out, "pauses", s.pauses);
+	js_object_end(out);
+}
+
 static void
 bus_show(struct request *rq, struct json *out)
 {
@@ -130,9 +151,16 @@ bus_show(struct request *rq, struct json *out)
 			js_val(out, mk_val_at(root, i));
 	}
 	bus_gaps(h, out);
+	bus_inspector(h, out);
 	js_object_end(out);
 	mk_doc_fini(&doc);
 	mk_doc_fini(&old);
+}
+
+static void
+bus_show_past(struct request *rq, struct json *out)
+{
+	bus_past_write(((const struct http *)request_context(rq))->past, out);
 }
 
 /* ------------------------------------------------------------ snapshots -- */
@@ -265,7 +293,14 @@ const struct route bus_routes[] = {
 	  .answer = "the body of core/plugins, see docs/events.md" },
 	{ .method = "GET", .pattern = "/api/bus", .handle = bus_show, .reads = MODEL_STATS,
 	  .summary = "topics with rates, ring, lag of each plugin, the last gaps",
-	  .answer = "the body of core/stats, with per_second and bytes_per_second, and gaps" },
+	  .answer = "the body of core/stats, with per_second and bytes_per_second, gaps, and inspector: what "
+		    "clients of /api/events look at with the key" },
+	{ .method = "GET", .pattern = "/api/bus/past", .handle = bus_show_past, .reads = MODEL_STATS,
+	  .cost = 1, .summary = "the last hour of topics and plugins, and restarts in a day",
+	  .answer = "{at_us, since_us, beat_seconds, day, topics: [{name, per_second: [of the last 60 minutes]}], "
+		    "instances: [{name, lag, lag_ms: {p50, p95, max}, most, most_us, gap_us, restarts_24h, "
+		    "crashes_24h, beats}]}: beats are digits, the oldest first: 0 unknown, 1 off, 2 idle, 3 busy, "
+		    "4 behind, 5 lost messages, 6 down, 7 started" },
 	{ .method = "GET", .pattern = "/api/snapshots", .handle = snapshots_list,
 	  .reads = MODEL_SNAPSHOTS, .summary = "what analytics plugins have published" },
 	{ .method = "GET", .pattern = "/api/snapshots/{name}", .handle = snapshot_show,

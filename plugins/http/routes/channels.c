@@ -245,7 +245,7 @@ const struct route channel_routes[] = {
 	  .params = list_params, .reads = CHANNEL_PARTS, .max_age_s = 10, .cost = 1,
 	  .summary = "channels, the one that was active last first", .answer = "{channels}" },
 	{ .method = "GET", .pattern = "/api/channels/{hash}/messages", .handle = messages_list,
-	  .params = message_params, .reads = CHANNEL_PARTS, .max_age_s = 2, .cost = 1,
+	  .params = message_params, .flags = ROUTE_SLASH, .reads = CHANNEL_PARTS, .max_age_s = 2, .cost = 1,
 	  .summary = "the newest messages of a channel, oldest first",
 	  .answer = "{messages, total}" },
 	{ .method = NULL },

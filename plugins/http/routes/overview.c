@@ -319,7 +319,7 @@ static void
 over_changes(const struct over *o)
 {
 	js_karray(o->out, "changes");
-	if (o->state.warm) {
+	if (o->state.ready) { /* tables and snapshots are enough for it */
 		over_nodes(o);
 		over_links(o);
 	}
@@ -440,7 +440,9 @@ overview(struct request *rq, struct json *out)
 	js_object(out);
 	js_kint(out, "at", o.now_s);
 	js_kuint(out, "uptime_s", (host->now_us(host) - h->started_us) / 1000000);
+	/* Until it is, no observer is said to be silent, and what is counted of packets is too little. */
 	js_kbool(out, "warm", o.state.warm);
+	js_knum(out, "progress", o.state.progress);
 	over_flow(&o);
 	over_alerts(&o);
 	over_changes(&o);
@@ -466,7 +468,7 @@ const struct route overview_routes[] = {
 		   MODEL_WARM | MODEL_PLUGINS | MODEL_STATS | MODEL_MQTT | MODEL_STORAGE |
 		   MODEL_SNAPSHOTS,
 	  .max_age_s = 2, .cost = 1, .summary = "does data flow, what is broken, what has changed",
-	  .answer = "{at, flow, alerts, changes, totals, jobs, recent, pins}" },
+	  .answer = "{at, warm, progress, flow, alerts, changes, totals, jobs, recent, pins}" },
 	{ .method = NULL },
 };
 /* clang-format on */

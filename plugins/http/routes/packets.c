@@ -22,6 +22,7 @@ struct packets { /* while an answer is made */
 	struct read_scratch *s;
 	struct read_filter f;
 	uint32_t *observers, *nodes;
+	const char **strangers;
 	uint8_t *members;
 	uint32_t flags;
 	uint64_t total;
@@ -59,30 +60,44 @@ packets_small(struct request *rq, const char *name)
 	return *end != '\0' || v < 0 || v > 127 ? -1 : (int16_t)v;
 }
 
-/* Each of "a, b" to `find`; what is not found is left out. Free the result. */
-static uint32_t *
-packets_names(struct packets *q, const char *text,
-	      uint32_t (*find)(const struct read *r, const char *text, size_t len), uint32_t *count)
+/* 64 hexadecimal digits: a key, also of nobody the model knows. */
+static bool
+packets_is_key(const char *text, size_t len)
 {
-	uint32_t *list = malloc(NAMES_MAX * sizeof(*list));
+	return len == 64 && strspn(text, "0123456789abcdefABCDEF") >= 64;
+}
 
+/* Each of "a, b" to `find`; what is not found is left out, but for keys, if there is a place for
+ * `strangers`. False: out of memory. */
+static bool
+packets_names(const struct packets *q, const char *text,
+	      uint32_t (*find)(const struct read *r, const char *text, size_t len), uint32_t **list,
+	      uint32_t *count, const char ***strangers, uint32_t *stranger_count)
+{
+	*list = malloc(NAMES_MAX * sizeof(**list));
 	*count = 0;
-	while (list != NULL && *text != '\0' && *count < NAMES_MAX) {
+	if (strangers != NULL)
+		*strangers = malloc(NAMES_MAX * sizeof(**strangers));
+	if (*list == NULL || (strangers != NULL && *strangers == NULL))
+		return false;
+	while (*text != '\0' && *count < NAMES_MAX) {
 		size_t n, len;
+		uint32_t found;
 
 		text += strspn(text, ", ");
 		n = len = strcspn(text, ",");
 		while (len > 0 && text[len - 1] == ' ')
 			len--;
-		if (len > 0) {
-			uint32_t found = find(q->r, text, len);
-
-			if (found != READ_NONE)
-				list[(*count)++] = found;
-		}
+		found = len == 0 ? READ_NONE : find(q->r, text, len);
+		if (found != READ_NONE)
+			(*list)[(*count)++] = found;
+		else if (strangers != NULL && packets_is_key(text, len) &&
+			 read_node_find(q->r, text, len) == READ_NONE &&
+			 *stranger_count < NAMES_MAX)
+			(*strangers)[(*stranger_count)++] = text;
 		text += n;
 	}
-	return list;
+	return true;
 }
 
 static bool
@@ -91,21 +106,28 @@ packets_any(const char *text)
 	return text != NULL && text[strspn(text, ", ")] != '\0';
 }
 
-static void
+static bool
 packets_filter_who(struct packets *q, const char *nodes, const char *observers)
 {
 	struct read_filter *f = &q->f;
+	bool good = true;
 
 	if (packets_any(nodes)) {
-		q->nodes = packets_names(q, nodes, packet_node, &f->node_count);
+		good = packets_names(q, nodes, packet_node, &q->nodes, &f->node_count,
+				     &q->strangers, &f->stranger_count);
 		f->nodes = q->nodes;
-		f->nothing |= f->node_count == 0;
+		f->strangers = q->strangers;
+		f->nothing |= f->node_count + f->stranger_count == 0;
 	}
-	if (packets_any(observers)) {
-		q->observers = packets_names(q, observers, read_observer_find, &f->observer_count);
+	if (good && packets_any(observers)) {
+		good = packets_names(q, observers, read_observer_find, &q->observers,
+				     &f->observer_count, NULL, NULL);
 		f->observers = q->observers;
 		f->nothing |= f->observer_count == 0;
 	}
+	if (!good)
+		request_fail(q->rq, 500, "out of memory");
+	return good;
 }
 
 /* False: the request has failed. */
@@ -133,20 +155,25 @@ packets_close(struct packets *q)
 	read_scratch_free(q->s);
 	free(q->observers);
 	free(q->nodes);
+	free(q->strangers);
 	free(q->members);
 }
 
-/* Digits in any case; what is too long is no hash. */
+/* Digits in any case; what is too long is no hash. One of before is that of its packet now. */
 static void
 packets_filter_hash(struct packets *q, const char *text)
 {
 	size_t n = text == NULL ? 0 : strlen(text);
+	const struct read_packet *p;
 
 	if (n == 0)
 		return;
 	q->f.nothing |= n >= sizeof(q->hash);
 	for (size_t i = 0; i < n && i + 1 < sizeof(q->hash); i++)
 		q->hash[i] = (char)(text[i] >= 'A' && text[i] <= 'F' ? text[i] + 32 : text[i]);
+	p = read_packet_by_hash(q->r, q->s, q->hash, strlen(q->hash));
+	if (p != NULL)
+		memcpy(q->hash, p->hash, sizeof(p->hash));
 	q->f.hash = q->hash;
 }
 
@@ -160,11 +187,10 @@ packets_filter(struct packets *q)
 
 	f->since = packets_time(request_text(rq, "since"));
 	f->until = packets_time(request_text(rq, "until"));
-	if (packets_any(nodes)) { /* a mode of its own */
-		packets_filter_who(q, nodes, NULL);
-		return true;
-	}
-	packets_filter_who(q, request_text(rq, "node"), request_text(rq, "observer"));
+	if (packets_any(nodes)) /* a mode of its own */
+		return packets_filter_who(q, nodes, NULL);
+	if (!packets_filter_who(q, request_text(rq, "node"), request_text(rq, "observer")))
+		return false;
 	f->type = packets_small(rq, "type");
 	if (f->type < 0)
 		f->type = packets_small(rq, "payloadType");
@@ -286,24 +312,46 @@ packets_list(struct request *rq, struct json *out)
 }
 
 struct timestamps {
-	struct json *out;
 	const char *since;
+	char (*list)[WHEN_TEXT];
+	size_t count, cap;
+	bool failed;
 };
 
+/* What is longer than a time is none. */
 static bool
-packets_put_timestamp(void *arg, const struct read_packet *p)
+packets_add_timestamp(void *arg, const struct read_packet *p)
 {
-	const struct timestamps *t = arg;
+	struct timestamps *t = arg;
+	size_t len = strlen(p->first_seen);
 
-	if (strcmp(p->first_seen, t->since) > 0)
-		js_str(t->out, p->first_seen);
-	return !t->out->failed;
+	if (len >= sizeof(*t->list) || strcmp(p->first_seen, t->since) <= 0)
+		return true;
+	if (t->count == t->cap) {
+		size_t cap = t->cap == 0 ? 1024 : 2 * t->cap;
+		void *grown = realloc(t->list, cap * sizeof(*t->list));
+
+		t->failed = grown == NULL;
+		if (t->failed)
+			return false;
+		t->list = grown;
+		t->cap = cap;
+	}
+	memcpy(t->list[t->count++], p->first_seen, len + 1);
+	return true;
 }
 
+static int
+packets_compare_timestamps(const void *a, const void *b)
+{
+	return strcmp(a, b);
+}
+
+/* By time: ids are in the order of arrival, and what an observer sends late was seen earlier. */
 static void
 packets_timestamps(struct request *rq, struct json *out)
 {
-	struct timestamps t = { out, request_text(rq, "since") };
+	struct timestamps t = { .since = request_text(rq, "since") };
 	struct packets q;
 	mk_err err = { 0 };
 	mk_result rc;
@@ -313,12 +361,18 @@ packets_timestamps(struct request *rq, struct json *out)
 	/* What was first seen later has no earlier observation, so this is never too narrow. */
 	q.f.since = packets_time(t.since);
 	read_scratch_skip(q.s, READ_SKIP_JSON | READ_SKIP_OBS);
-	js_array(out);
-	rc = read_packets(q.r, q.s, &q.f, true, 0, UINT64_MAX, packets_put_timestamp, &t, NULL,
+	rc = read_packets(q.r, q.s, &q.f, true, 0, UINT64_MAX, packets_add_timestamp, &t, NULL,
 			  &err);
+	rc = t.failed ? MK_ENOMEM : rc;
+	if (t.count > 1)
+		qsort(t.list, t.count, sizeof(*t.list), packets_compare_timestamps);
+	js_array(out);
+	for (size_t i = 0; rc == MK_OK && i < t.count; i++)
+		js_str(out, t.list[i]);
 	js_array_end(out);
 	if (rc != MK_OK)
 		packet_fail(rq, rc, &err);
+	free(t.list);
 	packets_close(&q);
 }
 
@@ -494,7 +548,7 @@ const struct route packet_routes[] = {
 	  .summary = "packets, the newest first", .answer = "{packets, total, limit, offset}" },
 	{ .method = "GET", .pattern = "/api/packets/timestamps", .handle = packets_timestamps,
 	  .params = time_params, .reads = PACKETS_READ, .max_age_s = 2, .cost = 2,
-	  .summary = "when packets were first seen", .answer = "[time]" },
+	  .summary = "when packets were first seen, the earliest first", .answer = "[time]" },
 	{ .method = "POST", .pattern = "/api/packets/observations", .handle = packets_observations,
 	  .reads = PACKETS_READ, .body_max = 524288, .cost = 4,
 	  .summary = "the observations of many packets", .answer = "{results: {hash: [observation]}}" },

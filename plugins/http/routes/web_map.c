@@ -4,13 +4,32 @@
  * in a region, and the longest paths of the packets that are in view.
  */
 #include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "../read/db_tiles.h"
 #include "packet.h"
 #include "who.h"
 
 #define PATHS_MAX 100u
+
+/* The version in the address makes browsers ask anew when the file is another one. */
+static void
+map_put_file(const struct settings *set, struct json *out)
+{
+	const struct tile_info *info = tiles_info(set->tiles.file);
+	char url[64];
+
+	(void)snprintf(url, sizeof(url), "/tiles/{z}/{x}/{y}?v=%" PRIx64, info->version);
+	js_object(out);
+	js_kstr(out, "url", url);
+	js_kstr(out, "attribution",
+		set->tiles.attribution[0] != '\0' ? set->tiles.attribution : info->attribution);
+	js_kuint(out, "max_zoom", info->max_zoom);
+	js_object_end(out);
+}
 
 static void
 map_config(struct request *rq, struct json *out)
@@ -19,7 +38,9 @@ map_config(struct request *rq, struct json *out)
 
 	js_object(out);
 	js_key(out, "tiles");
-	if (set->tiles.url == NULL) {
+	if (set->tiles.file != NULL) {
+		map_put_file(set, out);
+	} else if (set->tiles.url == NULL) {
 		js_null(out);
 	} else {
 		js_object(out);

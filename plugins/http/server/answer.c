@@ -178,6 +178,12 @@ answer_is_kept(const struct request *rq)
 	       strcmp(rq->route->method, "GET") == 0;
 }
 
+static bool
+answer_lasts(const struct request *rq)
+{
+	return rq->route != NULL && (rq->route->flags & ROUTE_LASTING) != 0;
+}
+
 static enum MHD_Result
 answer_not_modified(struct request *rq, const char *tag)
 {
@@ -220,7 +226,10 @@ answer_deliver(struct request *rq, unsigned status, struct answer *a)
 	if (rq->settings->gzip)
 		answer_add(response, "Vary", "Accept-Encoding");
 	/* With an ETag one may keep it, but has to ask every time. */
-	answer_add(response, "Cache-Control", a->tag[0] != '\0' ? "no-cache" : "no-store");
+	answer_add(response, "Cache-Control",
+		   answer_lasts(rq)    ? "max-age=86400"
+		   : a->tag[0] != '\0' ? "no-cache"
+				       : "no-store");
 	return answer_queue(rq, status, response, len);
 }
 
@@ -231,7 +240,7 @@ answer_squeeze(struct request *rq, struct answer *a, bool keep)
 	struct worker *w = rq->conn->worker;
 	struct answer *small;
 
-	if (!rq->settings->gzip || !answer_takes(rq, "gzip"))
+	if (!rq->settings->gzip || answer_lasts(rq) || !answer_takes(rq, "gzip"))
 		return a;
 	small = gzip_answer(w->gzip, a);
 	if (small == NULL)
@@ -302,7 +311,7 @@ answer_send(struct request *rq, struct json *out)
 		request_fail(rq, 500, "the answer is too large");
 		return answer_error(rq);
 	}
-	a->type = type == NULL ? json_type_text : type;
+	a->type = rq->type != NULL ? rq->type : type == NULL ? json_type_text : type;
 	if (keep || rq->route == NULL)
 		answer_tag(a, a->data, a->len);
 	if (keep) {

@@ -32,12 +32,18 @@ events_new(enum ring_form form, struct ring *ring, struct retained *retained, st
 }
 
 void
+events_offer(struct events *e, const struct events_more *more)
+{
+	e->more = *more;
+}
+
+void
 events_free(struct events *e)
 {
 	if (e == NULL)
 		return;
 	for (uint32_t i = 0; i < e->count; i++)
-		json_decref(e->subscriptions[i].filter);
+		events_release(e, &e->subscriptions[i]);
 	event_unref(e->entry);
 	js_fini(&e->answers);
 	js_fini(&e->text);
@@ -289,7 +295,7 @@ events_next_replay(struct events *e)
 	}
 }
 
-static struct subscription *
+struct subscription *
 events_covering(struct events *e, const char *topic)
 {
 	struct subscription *best = NULL;
@@ -427,6 +433,7 @@ events_greet(struct events *e)
 	for (const char *const *t = e->topics; *t != NULL; t++)
 		js_str(&e->text, *t);
 	js_array_end(&e->text);
+	js_kbool(&e->text, "more", e->more.tap != NULL);
 	js_object_end(&e->text);
 	return true;
 }

@@ -13,6 +13,7 @@ struct subscription {
 	char topic[MK_TOPIC_MAX + 2];
 	json_t *filter; /* an object, or NULL */
 	bool retained;  /* values are to be sent yet */
+	bool tapped;    /* by the tap, which is told when nobody looks any more */
 	struct retained_cursor cursor;
 };
 
@@ -36,6 +37,7 @@ struct events {
 	struct retained *retained;
 	struct model *model;
 	const char *const *topics;
+	struct events_more more;
 	uint64_t at; /* position in the ring */
 	struct subscription subscriptions[EVENTS_SUBSCRIPTIONS];
 	uint32_t count;
@@ -57,5 +59,8 @@ struct events {
 
 /* The subscription to exactly this, or NULL. */
 struct subscription *events_find(struct events *e, const char *topic);
+/* The one with the longest name that covers a topic, or NULL. */
+struct subscription *events_covering(struct events *e, const char *topic);
+void events_release(struct events *e, struct subscription *s); /* what it holds */
 
 #endif

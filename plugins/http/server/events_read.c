@@ -8,6 +8,7 @@
 
 #include "events_impl.h"
 #include "filter.h"
+#include "tap.h"
 
 #define REPLAY_MAX 4096u
 
@@ -57,22 +58,50 @@ events_find(struct events *e, const char *topic)
 	return NULL;
 }
 
+void
+events_release(struct events *e, struct subscription *s)
+{
+	json_decref(s->filter);
+	if (s->tapped)
+		tap_drop(e->more.tap, s->topic);
+}
+
+/* What is not offered to everybody: may this client have it, and is it there? */
+static const char *
+events_tap(struct events *e, const json_t *request, struct subscription *s)
+{
+	const char *key = json_string_value(json_object_get(request, "key"));
+
+	if (e->more.tap == NULL || key == NULL)
+		return "nothing is offered under this topic";
+	if (!e->more.allows(e->more.arg, key))
+		return "the key is not right";
+	if (!s->tapped && !tap_want(e->more.tap, s->topic))
+		return "too many topics are looked at";
+	s->tapped = true;
+	return NULL;
+}
+
 static const char *
 events_subscribe(struct events *e, const json_t *request, const char *topic)
 {
-	struct subscription *s = events_find(e, topic);
+	struct subscription fresh = { 0 }, *s = events_find(e, topic);
 	json_t *filter = json_object_get(request, "filter");
+	const char *error = NULL;
 
-	if (!events_offers(e, topic))
-		return "nothing is offered under this topic";
 	if (!filter_is_good(filter))
 		return "the filter is not good";
 	if (s == NULL && e->count == EVENTS_SUBSCRIPTIONS)
 		return "too many subscriptions";
+	if (s == NULL)
+		memcpy(fresh.topic, topic, strlen(topic) + 1);
+	if (!events_offers(e, topic))
+		error = events_tap(e, request, s == NULL ? &fresh : s);
+	if (error != NULL)
+		return error;
 	if (s == NULL) {
 		s = &e->subscriptions[e->count++];
-		*s = (struct subscription){ 0 };
-		memcpy(s->topic, topic, strlen(topic) + 1);
+		*s = fresh;
 	}
 	json_decref(s->filter);
 	s->filter = json_incref(filter);
@@ -85,12 +114,27 @@ static const char *
 events_unsubscribe(struct events *e, const char *topic)
 {
 	struct subscription *s = events_find(e, topic);
+	uint32_t kept = 0;
 
 	if (s == NULL)
 		return "not subscribed to this";
-	json_decref(s->filter);
+	events_release(e, s);
 	*s = e->subscriptions[--e->count];
+	/* Should it be subscribed to again, what came meanwhile is not lost. */
+	for (uint32_t i = 0; i < e->watched_count; i++)
+		if (events_covering(e, e->watched[i].topic) != NULL)
+			e->watched[kept++] = e->watched[i];
+	e->watched_count = kept;
 	return NULL;
+}
+
+/* A replay needs no subscription, except of what not everybody may see. */
+static bool
+events_may_replay(struct events *e, const char *topic)
+{
+	const struct subscription *s = events_covering(e, topic);
+
+	return events_offers(e, topic) || (s != NULL && s->tapped);
 }
 
 static const char *
@@ -102,7 +146,7 @@ events_replay(struct events *e, const json_t *request, const char *topic)
 
 	if (r->on)
 		return "a replay is under way";
-	if (!events_offers(e, topic) || !mk_topic_valid(topic, false))
+	if (!events_may_replay(e, topic) || !mk_topic_valid(topic, false))
 		return "nothing is offered under this topic";
 	if (!json_is_integer(from) || json_integer_value(from) < 0)
 		return "\"from\" is missing";

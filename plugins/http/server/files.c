@@ -361,16 +361,18 @@ folder_answer(struct folder *f, struct request *rq)
 	const struct target *t = &rq->target;
 	const char *accept = answer_header(rq, "Accept");
 	struct file file = { .fd = -1 };
+	bool named = true; /* it may be the name of a file; an address of a page may be more */
 
 	for (uint32_t i = 0; i < t->segments; i++) {
-		if (strstr(t->segment[i], "..") == NULL && strchr(t->segment[i], '/') == NULL)
+		named = named && strchr(t->segment[i], '/') == NULL;
+		if (strstr(t->segment[i], "..") == NULL)
 			continue;
 		request_fail(rq, 400, "bad request");
 		return answer_error(rq);
 	}
 	if (t->segments == 0 || (t->segments == 1 && strcmp(t->segment[0], "index.html") == 0))
 		return folder_index(f, rq);
-	if (file_find(&file, f, t->segment, t->segments, rq))
+	if (named && file_find(&file, f, t->segment, t->segments, rq))
 		return file_send(f, &file, rq);
 	/* The pages have addresses of their own, which only they understand. */
 	if (f->compat || (accept != NULL && strstr(accept, "text/html") != NULL))

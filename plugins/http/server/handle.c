@@ -65,19 +65,27 @@ handle_key_is(const char *given, const char *key)
 	return differ == 0;
 }
 
+unsigned
+handle_key(const struct settings *s, const char *given)
+{
+	if (s->api_key == NULL)
+		return 403;
+	if (given == NULL || !handle_key_is(given, s->api_key))
+		return 401;
+	return s->key_weak ? 403 : 0;
+}
+
 static void
 handle_check_key(struct request *rq)
 {
-	const char *given = answer_header(rq, "X-API-Key");
+	unsigned status = handle_key(rq->settings, answer_header(rq, "X-API-Key"));
 
 	if (rq->settings->api_key == NULL)
-		request_fail(rq, 403,
+		request_fail(rq, status,
 			     "write endpoints disabled \xe2\x80\x94 set api_key in the "
 			     "configuration of the http plugin");
-	else if (given == NULL || !handle_key_is(given, rq->settings->api_key))
-		request_fail(rq, 401, "unauthorized");
-	else if (rq->settings->key_weak)
-		request_fail(rq, 403, "forbidden");
+	else if (status != 0)
+		request_fail(rq, status, status == 401 ? "unauthorized" : "forbidden");
 }
 
 static void

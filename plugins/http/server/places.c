@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../read/db_tiles.h"
 #include "settings.h"
 
 #define CODE_BYTES 8
@@ -43,6 +44,9 @@ const mk_option http_map_options[] = {
 		  "and no other; none: the outline map that is built in" },
 	{ .name = "tiles_attribution", .type = MK_OPT_STRING, .max = 200,
 	  .help = "text that the owner of the tiles wants to be shown" },
+	{ .name = "mbtiles", .type = MK_OPT_STRING,
+	  .help = "MBTiles file with pictures, in place of `tiles`: streets without internet. From data_dir if it "
+		  "is relative (with isolation: process it needs allow.read)" },
 	{ .name = "tiles_max_zoom", .type = MK_OPT_INT, .min = 1, .max = 22, .dflt = "19",
 	  .help = "beyond it tiles are magnified" },
 	{ .name = NULL },
@@ -173,6 +177,15 @@ places_areas(struct settings *s, const mk_host *host, mk_err *err)
 	return rc;
 }
 
+/* The file's name; NULL: none is configured. */
+static const char *
+places_mbtiles(const mk_host *host)
+{
+	const char *name = host->opt_str(host, "map.mbtiles");
+
+	return name == NULL || name[0] == '\0' ? NULL : name;
+}
+
 /* The address stands in a header, too, so nothing is taken that could end a directive there. */
 static mk_result
 places_tiles(struct settings *s, const mk_host *host, mk_err *err)
@@ -207,8 +220,26 @@ places_tiles(struct settings *s, const mk_host *host, mk_err *err)
 		if (strstr(begin + host_len, parts[i]) == NULL)
 			return mk_err_set(err, MK_EINVAL, "map.tiles: there is no %s in it",
 					  parts[i]);
+	if (places_mbtiles(host) != NULL) { /* then nobody contacts the host */
+		t->url = NULL;
+		return MK_OK;
+	}
 	t->origin = mk_arena_dup(&s->arena, url, (size_t)(begin - url) + host_len);
 	return t->origin == NULL ? mk_err_set(err, MK_ENOMEM, "out of memory") : MK_OK;
+}
+
+mk_result
+http_places_open(struct settings *s, const mk_host *host, mk_err *err)
+{
+	const char *name = places_mbtiles(host), *path;
+
+	if (name == NULL)
+		return MK_OK;
+	path = mk_arena_path(&s->arena, host->dir(host, MK_DIR_DATA), name);
+	if (path == NULL)
+		return mk_err_set(err, MK_ENOMEM, "out of memory");
+	return tiles_open(&s->tiles.file, path, err) == MK_OK ? MK_OK
+							      : mk_err_wrap(err, "map.mbtiles");
 }
 
 mk_result

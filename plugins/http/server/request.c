@@ -173,6 +173,12 @@ request_set_status(struct request *rq, unsigned status)
 }
 
 void
+request_set_type(struct request *rq, const char *type)
+{
+	rq->type = type;
+}
+
+void
 request_set_header(struct request *rq, const char *name, const char *value)
 {
 	uint32_t i = 0;

@@ -32,6 +32,7 @@ const char *request_header(const struct request *rq, const char *name);
 void request_fail(struct request *rq, unsigned status, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 void request_set_status(struct request *rq, unsigned status); /* instead of 200 */
+void request_set_type(struct request *rq, const char *type);  /* of the route's; a literal */
 /* At most four, each name once; `name` must be a literal, the value is copied (127 bytes). */
 void request_set_header(struct request *rq, const char *name, const char *value);
 

@@ -98,7 +98,8 @@ router_fits(const struct router_entry *e, const struct target *t, const size_t *
 	/* From the end: most paths begin with the same word. */
 	for (uint32_t i = e->segments; i-- > 0;) {
 		if ((e->fixed >> i & 1) == 0) {
-			if (lengths[i] == 0 || strchr(t->segment[i], '/') != NULL)
+			if (lengths[i] == 0 || ((e->route->flags & ROUTE_SLASH) == 0 &&
+						strchr(t->segment[i], '/') != NULL))
 				return false;
 		} else if (e->len[i] != lengths[i] ||
 			   memcmp(e->segment[i], t->segment[i], lengths[i]) != 0) {

@@ -54,7 +54,9 @@ struct route_param {
 /* route.flags */
 #define ROUTE_KEY (1u << 0)          /* needs the API key */
 #define ROUTE_PLAIN_ERRORS (1u << 1) /* errors are text/plain */
-#define ROUTE_OPEN (1u << 2)         /* any origin may read it: Access-Control-Allow-Origin: * */
+#define ROUTE_LASTING (1u << 3) /* browsers may keep it for a day without asking; not squeezed */
+#define ROUTE_SLASH (1u << 4)   /* what stands for a {name} of the pattern may have a "/" in it */
+#define ROUTE_OPEN (1u << 2)    /* any origin may read it: Access-Control-Allow-Origin: * */
 
 struct route {
 	const char *method;  /* "GET" answers HEAD, too */

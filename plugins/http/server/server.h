@@ -35,6 +35,7 @@ struct httpd_config {
 	/* For "/" while there is no folder of pages. */
 	const char *page;
 	const char *const *topics; /* what /api/events offers; ends with NULL */
+	struct tap *tap;           /* what it offers to who has the key; NULL: nothing */
 };
 
 /* Numbers for /metrics and the tests. */

@@ -54,7 +54,8 @@ struct request {
 	const struct route *route;
 	struct peer_key client; /* who asks, behind proxies */
 	char method[16];
-	unsigned status; /* of the answer; 0: none yet */
+	unsigned status;  /* of the answer; 0: none yet */
+	const char *type; /* of the answer; NULL: that of the route */
 	bool begun, head, keep, failed, over, suspended, replied;
 	char error[256];
 	char allow[64];
@@ -168,6 +169,8 @@ void handle_completed(void *worker, struct MHD_Connection *mhd, void **state,
 void handle_reply(struct worker *w, struct reply *reply); /* takes it */
 /* The handler of the route, from the beginning. */
 void handle_again(struct request *rq, struct json *out);
+/* 0: it is the operator's key; else the status that says why it is not. */
+unsigned handle_key(const struct settings *s, const char *given);
 void handle_give_up(struct request *rq); /* a suspended one gets no reply any more */
 
 /* --- request.c --- */

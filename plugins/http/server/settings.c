@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../read/db_tiles.h"
+
 #define KEY_LEAST 16u
 
 /* clang-format off */
@@ -71,7 +73,7 @@ static const mk_option event_options[] = {
 	{ .name = "per_address", .type = MK_OPT_INT, .min = 1, .max = 16384, .dflt = "32",
 	  .help = "WebSocket clients of one address" },
 	{ .name = "ping", .type = MK_OPT_DURATION, .min = 1000000, .max = 3600000000, .dflt = "30s",
-	  .help = "pause between pings; who says nothing for two and a half of them is gone" },
+	  .help = "pause between pings; who says or takes nothing for two and a half of them is gone" },
 	{ .name = NULL },
 };
 
@@ -140,6 +142,7 @@ http_settings_unref(struct settings *s)
 {
 	if (s == NULL || atomic_fetch_sub(&s->refs, 1) != 1)
 		return;
+	tiles_close(s->tiles.file);
 	mk_arena_fini(&s->arena);
 	free(s);
 }
@@ -373,6 +376,8 @@ settings_read(const mk_host *host, bool files, struct settings **out, mk_err *er
 		rc = http_places_read(s, host, err);
 	if (rc == MK_OK)
 		rc = http_pages_read(s, host, files, err);
+	if (rc == MK_OK && files)
+		rc = http_places_open(s, host, err);
 	if (rc != MK_OK) {
 		http_settings_unref(s);
 		return rc;

@@ -42,10 +42,12 @@ struct settings_region {
 	const char *code, *label;
 };
 
-/* Map tiles of an outside host; url NULL: none. */
+/* Map tiles: of an outside host (url NULL: none), or of a file of ours (NULL: none), which is
+ * preferred. */
 struct settings_tiles {
 	const char *url, *origin, *attribution;
 	uint32_t max_zoom;
+	struct tile_file *file; /* read/db_tiles.h */
 };
 
 struct settings_area {
@@ -114,6 +116,8 @@ const struct settings_area *http_settings_area(const struct settings *s, const c
 /* --- places.c --- */
 extern const mk_option http_region_options[], http_area_options[], http_map_options[];
 mk_result http_places_read(struct settings *s, const mk_host *host, mk_err *err);
+/* Opens the file with map tiles, if one is named. */
+mk_result http_places_open(struct settings *s, const mk_host *host, mk_err *err);
 
 /* --- pages.c, after the places --- */
 extern const mk_option http_page_options[];

@@ -4,7 +4,7 @@
  * connection belonged to, and its thread does everything.
  *
  * A client is given more only while little is waiting for it, so what it costs is bounded whatever it
- * does; one that takes nothing for STALL_US is dropped.
+ * does; one that takes nothing for STALL_US, or as long as one may say nothing, is dropped.
  */
 #define _GNU_SOURCE
 #include "server_impl.h"
@@ -285,6 +285,15 @@ client_read(struct client *c)
 		c->dead = true;
 }
 
+/* Of the settings that are in force now. */
+static bool
+client_allows(void *arg, const char *key)
+{
+	const struct client *c = arg;
+
+	return handle_key(c->worker->settings, key) == 0;
+}
+
 static bool
 client_init(struct client *c, enum ring_form form, const char *early, size_t early_len)
 {
@@ -294,12 +303,15 @@ client_init(struct client *c, enum ring_form form, const char *early, size_t ear
 		.on_msg_recv_callback = client_on_message,
 	};
 	const struct httpd_config *config = &c->worker->server->config;
+	const struct events_more more = { config->tap, client_allows, c };
 	struct epoll_event e = { .events = EPOLLIN, .data = { .ptr = &c->watch } };
 	int buffer = SEND_BUFFER;
 
 	(void)setsockopt(c->fd, SOL_SOCKET, SO_SNDBUF, &buffer, sizeof(buffer));
 	c->watching = EPOLLIN;
 	c->events = events_new(form, config->ring, config->retained, config->model, config->topics);
+	if (c->events != NULL)
+		events_offer(c->events, &more);
 	c->early = early_len == 0 ? NULL : malloc(early_len);
 	if (c->early != NULL) {
 		memcpy(c->early, early, early_len);
@@ -365,11 +377,12 @@ static void
 client_tick(struct client *c)
 {
 	uint64_t now = c->worker->now_us, pause = c->worker->settings->ping_us;
+	uint64_t silence = pause * 5 / 2, stall = silence < STALL_US ? silence : STALL_US;
 
 	atomic_fetch_add(&c->worker->server->events_lost, events_take_lost(c->events));
 	if (!wslay_event_want_write(c->ws))
 		c->progress_us = now;
-	if (now - c->heard_us > pause * 5 / 2 || now - c->progress_us > STALL_US) {
+	if (now - c->heard_us > silence || now - c->progress_us > stall) {
 		c->dead = true;
 		httpd_count(&c->worker->server->clients_dropped);
 	} else if (now - c->ping_us > pause) {

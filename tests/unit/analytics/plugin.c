@@ -80,7 +80,7 @@ finished(void)
 	rmdir(folder);
 }
 
-TestSuite(analytics, .timeout = 20, .init = begin, .fini = finished);
+TestSuite(analytics, .timeout = 120, .init = begin, .fini = finished);
 
 static void
 live(void)

@@ -8,7 +8,7 @@
 
 #include <analytics/axes.h>
 
-TestSuite(axes, .timeout = 10);
+TestSuite(axes, .timeout = 120);
 
 #define EDGES_MAX 16
 

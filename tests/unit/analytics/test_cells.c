@@ -6,7 +6,7 @@
 
 #include <analytics/cells.h>
 
-TestSuite(cells, .timeout = 10);
+TestSuite(cells, .timeout = 120);
 
 Test(cells, places_are_in_the_cells_of_the_specification)
 {

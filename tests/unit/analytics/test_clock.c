@@ -7,7 +7,7 @@
 
 #include <analytics/clock.h>
 
-TestSuite(clock, .timeout = 10);
+TestSuite(clock, .timeout = 120);
 
 #define POINTS_MAX 64
 

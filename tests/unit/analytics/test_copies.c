@@ -34,7 +34,7 @@ copies_teardown(void)
 	world_fini(&w);
 }
 
-TestSuite(copies, .init = copies_setup, .fini = copies_teardown, .timeout = 10);
+TestSuite(copies, .init = copies_setup, .fini = copies_teardown, .timeout = 120);
 
 static void
 hear(uint64_t tx, const uint8_t *bytes, const char *path, const char *observer, const char *json)

@@ -27,7 +27,7 @@ coverage_teardown(void)
 	world_fini(&w);
 }
 
-TestSuite(coverage, .init = coverage_setup, .fini = coverage_teardown, .timeout = 10);
+TestSuite(coverage, .init = coverage_setup, .fini = coverage_teardown, .timeout = 120);
 
 /* `snr` 0: none. */
 static void

@@ -37,7 +37,7 @@ examples_teardown(void)
 	world_fini(&w);
 }
 
-TestSuite(examples, .init = examples_setup, .fini = examples_teardown, .timeout = 10);
+TestSuite(examples, .init = examples_setup, .fini = examples_teardown, .timeout = 120);
 
 static void
 take(uint8_t type, uint8_t route, const char *path, const char *from)

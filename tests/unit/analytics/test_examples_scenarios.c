@@ -51,7 +51,7 @@ scenarios_teardown(void)
 	world_fini(&w);
 }
 
-TestSuite(scenarios, .init = scenarios_setup, .fini = scenarios_teardown, .timeout = 10);
+TestSuite(scenarios, .init = scenarios_setup, .fini = scenarios_teardown, .timeout = 120);
 
 /* Of each kind something, with all that an answer could name. */
 static void

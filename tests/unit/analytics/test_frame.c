@@ -25,7 +25,7 @@ static const char *const filters[] = { "{}", "{\"window\": \"1h\"}",
 static const char *const keys[] = { "aa11", "bb22", "cc33", "dd44", "ee55" };
 static struct world w;
 
-TestSuite(frame, .timeout = 20);
+TestSuite(frame, .timeout = 120);
 
 static void
 people(struct world *at)

@@ -31,7 +31,7 @@ hashes_teardown(void)
 	world_fini(&w);
 }
 
-TestSuite(hashes, .init = hashes_setup, .fini = hashes_teardown, .timeout = 10);
+TestSuite(hashes, .init = hashes_setup, .fini = hashes_teardown, .timeout = 120);
 
 static void
 advert(const char *key, uint8_t route, const char *path, const char *observer)

@@ -27,7 +27,7 @@ paths_teardown(void)
 	world_fini(&w);
 }
 
-TestSuite(paths, .init = paths_setup, .fini = paths_teardown, .timeout = 10);
+TestSuite(paths, .init = paths_setup, .fini = paths_teardown, .timeout = 120);
 
 static void
 take(const char *path, uint32_t times)

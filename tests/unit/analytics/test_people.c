@@ -31,7 +31,7 @@ people_teardown(void)
 	world_fini(&w);
 }
 
-TestSuite(people, .init = people_setup, .fini = people_teardown, .timeout = 10);
+TestSuite(people, .init = people_setup, .fini = people_teardown, .timeout = 120);
 
 static void
 hear(uint64_t tx, const char *path, const char *observer, int64_t ago, double snr)

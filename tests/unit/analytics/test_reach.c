@@ -30,7 +30,7 @@ reach_teardown(void)
 	world_fini(&w);
 }
 
-TestSuite(reach, .init = reach_setup, .fini = reach_teardown, .timeout = 10);
+TestSuite(reach, .init = reach_setup, .fini = reach_teardown, .timeout = 120);
 
 static json_t *
 ask(void)

@@ -28,7 +28,7 @@ relays_teardown(void)
 	world_fini(&w);
 }
 
-TestSuite(relays, .init = relays_setup, .fini = relays_teardown, .timeout = 10);
+TestSuite(relays, .init = relays_setup, .fini = relays_teardown, .timeout = 120);
 
 static struct relay_activity
 activity(const char *key)

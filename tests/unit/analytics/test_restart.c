@@ -43,7 +43,7 @@ static const struct {
 
 static const char *const keys[] = { "aa11", "bb22", "cc33", "dd44", "ee55", "aa66" };
 
-TestSuite(restart, .timeout = 60);
+TestSuite(restart, .timeout = 120);
 
 static void
 people(struct world *at)

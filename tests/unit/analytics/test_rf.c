@@ -26,7 +26,7 @@ rf_teardown(void)
 	world_fini(&w);
 }
 
-TestSuite(rf, .init = rf_setup, .fini = rf_teardown, .timeout = 10);
+TestSuite(rf, .init = rf_setup, .fini = rf_teardown, .timeout = 120);
 
 static void
 hear(uint64_t tx, const char *observer, double snr, double rssi)

@@ -26,7 +26,7 @@ skew_teardown(void)
 	world_fini(&w);
 }
 
-TestSuite(skew, .init = skew_setup, .fini = skew_teardown, .timeout = 10);
+TestSuite(skew, .init = skew_setup, .fini = skew_teardown, .timeout = 120);
 
 static void
 skew_advert(uint64_t tx, const char *from, const char *observer, int64_t at, int64_t claim)

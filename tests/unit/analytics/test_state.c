@@ -40,7 +40,7 @@ state_teardown(void)
 	world_fini(&w);
 }
 
-TestSuite(state, .init = state_setup, .fini = state_teardown, .timeout = 10);
+TestSuite(state, .init = state_setup, .fini = state_teardown, .timeout = 120);
 
 static void
 hear(uint64_t tx, const char *observer, const char *path, int64_t at)

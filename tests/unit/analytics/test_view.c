@@ -27,7 +27,7 @@ view_teardown(void)
 	world_fini(&w);
 }
 
-TestSuite(view, .init = view_setup, .fini = view_teardown, .timeout = 20);
+TestSuite(view, .init = view_setup, .fini = view_teardown, .timeout = 120);
 
 static void
 hear(uint64_t tx, int64_t at)

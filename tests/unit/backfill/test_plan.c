@@ -10,7 +10,7 @@
 
 #include <backfill/plan.h>
 
-TestSuite(plan, .timeout = 10);
+TestSuite(plan, .timeout = 120);
 
 #define SECOND UINT64_C(1000000)
 
@@ -285,6 +285,74 @@ Test(plan, the_operators_word_goes_to_storage_and_its_answer_back)
 	mk_put_map(&w, 0);
 	cr_expect_eq(mk_tk_call(tk, "backfill/list", &w), MK_OK);
 	mk_writer_fini(&w);
+	finished(tk);
+}
+
+Test(plan, it_is_told_who_wanted_it_how_large_steps_are_and_how_often_ingest_went_first)
+{
+	mk_tk *tk = started("share: 100");
+	struct row row = one, guest = { .name = "rain.heights", .state = "done" };
+
+	send_rows(tk, &one, 1);
+	cr_expect_not_null(strstr(progress(tk), "\"by\":\"upgrade\""), "%s", progress(tk));
+	cr_expect_null(strstr(progress(tk), "steps"));
+	for (int i = 1; i <= 90; i++) {
+		/* 100 rows a second, and 10 after a minute. */
+		row.done += i <= 60 ? 100 : 10;
+		answer(tk, row, 1000, i % 3 == 0);
+		mk_tk_advance(tk, SECOND);
+	}
+	cr_expect_not_null(strstr(progress(tk),
+				  "\"steps\":90,\"yields\":30,\"batch\":10,\"began_us\":"),
+			   "%s", progress(tk));
+	cr_expect_not_null(strstr(progress(tk), "\"rate_now\":"), "%s", progress(tk));
+	cr_expect_eq(mk_tk_number(tk, "yields"), 30);
+	cr_expect(mk_tk_log_has(tk, "backfill a: begins  rows=100 of=100"));
+	send_rows(tk, &guest, 1);
+	mk_tk_advance(tk, SECOND);
+	cr_expect_not_null(strstr(progress(tk), "\"by\":\"plugin rain\""), "%s", progress(tk));
+	finished(tk);
+}
+
+Test(plan, the_rate_of_now_is_that_of_the_last_minute)
+{
+	struct plan_item item = { .done = 5000 };
+	uint64_t now = 7 * SECOND;
+
+	plan_stepped(&item, now, 1, false);
+	cr_expect(item.pace.rate == 0 && item.pace.batch == 0 && item.pace.began_us == 1);
+	for (int i = 1; i <= 120; i++) {
+		item.done += i <= 60 ? 100 : 10;
+		plan_stepped(&item, now + (uint64_t)i * SECOND, 2, false);
+		if (i == 60)
+			cr_expect_float_eq(item.pace.rate, 100, 0.01);
+	}
+	cr_expect_float_eq(item.pace.rate, 10, 0.01);
+	item.done = 3; /* from the start again */
+	plan_stepped(&item, now + 121 * SECOND, 9, true);
+	cr_expect(item.pace.rate == 0 && item.pace.batch == 0 && item.pace.began_us == 9);
+}
+
+Test(plan, a_job_that_the_operator_wanted_again_is_his)
+{
+	mk_tk *tk = started(NULL);
+	mk_writer w;
+
+	send_rows(tk, &one, 1);
+	answer(tk, (struct row){ .name = "a", .state = "failed" }, 1, false);
+	mk_writer_init(&w, 0);
+	mk_put_map(&w, 2);
+	mk_kv_str(&w, "name", "a");
+	mk_kv_str(&w, "do", "retry");
+	cr_expect_eq(mk_tk_call(tk, "backfill/control", &w), MK_EAGAIN);
+	mk_writer_reset(&w);
+	mk_put_map(&w, 0);
+	cr_assert_eq(mk_tk_answer(tk, MK_OK, "", &w), MK_OK);
+	mk_writer_fini(&w);
+	send_rows(tk, &(struct row){ .name = "a", .state = "pending" }, 1);
+	mk_tk_advance(tk, SECOND);
+	cr_expect_not_null(strstr(progress(tk), "\"by\":\"operator\""), "%s", progress(tk));
+	cr_expect(mk_tk_log_has(tk, "backfill a: retry, by the operator"));
 	finished(tk);
 }
 

@@ -7,7 +7,7 @@
 
 #include "json.h"
 
-TestSuite(json, .timeout = 10);
+TestSuite(json, .timeout = 120);
 
 /* JSON to msgpack and back again. */
 static void

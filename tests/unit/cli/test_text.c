@@ -14,7 +14,7 @@ use_utf8(void)
 	setlocale(LC_CTYPE, "C.UTF-8");
 }
 
-TestSuite(text, .timeout = 10, .init = use_utf8);
+TestSuite(text, .timeout = 120, .init = use_utf8);
 
 static void
 expect_clean(const char *in, size_t len, uint32_t columns, const char *out, uint32_t width)

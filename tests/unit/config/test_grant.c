@@ -36,7 +36,7 @@ builtin(const char *plugin)
 	return s;
 }
 
-TestSuite(grant, .timeout = 10);
+TestSuite(grant, .timeout = 120);
 
 /* ----------------------------------------------------------- capabilities -- */
 

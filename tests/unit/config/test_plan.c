@@ -53,7 +53,7 @@ teardown(void)
 	cr_expect_eq(rmdir(folder), 0);
 }
 
-TestSuite(plan, .timeout = 20, .init = setup, .fini = teardown);
+TestSuite(plan, .timeout = 120, .init = setup, .fini = teardown);
 
 static void
 write_bytes(const char *path, const void *data, size_t len)

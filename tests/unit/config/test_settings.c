@@ -59,7 +59,7 @@ tear_down(void)
 	mk_problems_free(problems);
 }
 
-TestSuite(settings, .timeout = 10, .init = set_up, .fini = tear_down);
+TestSuite(settings, .timeout = 120, .init = set_up, .fini = tear_down);
 
 /* The text after "meshkern: 1", which every file needs. */
 static struct settings *

@@ -22,7 +22,7 @@ setup(void)
 	join(b);
 }
 
-TestSuite(call, .timeout = 10, .init = setup, .fini = teardown);
+TestSuite(call, .timeout = 120, .init = setup, .fini = teardown);
 
 static void
 ask_of(struct peer *p, uint64_t id, uint64_t timeout_us, const char *method)

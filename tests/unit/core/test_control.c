@@ -8,7 +8,7 @@
 
 #include <sys/stat.h>
 
-TestSuite(control, .timeout = 10, .init = setup, .fini = teardown);
+TestSuite(control, .timeout = 120, .init = setup, .fini = teardown);
 
 /* ---------------------------------------------------------------- requests -- */
 

@@ -9,8 +9,8 @@
 
 static struct frame frame;
 
-TestSuite(tail, .timeout = 10, .init = setup, .fini = teardown);
-TestSuite(tail_replay, .timeout = 10, .init = setup, .fini = teardown);
+TestSuite(tail, .timeout = 120, .init = setup, .fini = teardown);
+TestSuite(tail_replay, .timeout = 120, .init = setup, .fini = teardown);
 
 /* One message with a body of about `len` bytes. */
 static void

@@ -35,7 +35,7 @@ teardown(void)
 	free(copy);
 }
 
-TestSuite(frame, .timeout = 10, .init = setup, .fini = teardown);
+TestSuite(frame, .timeout = 120, .init = setup, .fini = teardown);
 
 /* A map that is `depth` maps deep. */
 static void

@@ -33,7 +33,7 @@ setup(void)
 	forget_records(sink);
 }
 
-TestSuite(hostile_peer, .init = setup, .fini = teardown, .timeout = 30);
+TestSuite(hostile_peer, .init = setup, .fini = teardown, .timeout = 120);
 
 /* The others exchange messages as if nothing was, and nothing of the villain's came through. */
 static void

@@ -17,8 +17,8 @@ setup(void)
 	hub_with(&config);
 }
 
-TestSuite(hub, .timeout = 10, .init = setup, .fini = teardown);
-TestSuite(durable, .timeout = 10, .init = setup, .fini = teardown);
+TestSuite(hub, .timeout = 120, .init = setup, .fini = teardown);
+TestSuite(durable, .timeout = 120, .init = setup, .fini = teardown);
 
 /* ------------------------------------------------------------- admission -- */
 

@@ -55,7 +55,7 @@ teardown(void)
 	loop_free(loop);
 }
 
-TestSuite(loop, .timeout = 10, .init = setup, .fini = teardown);
+TestSuite(loop, .timeout = 120, .init = setup, .fini = teardown);
 
 /* --------------------------------------------------------- descriptors -- */
 

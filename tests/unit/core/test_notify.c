@@ -38,7 +38,7 @@ teardown(void)
 		unlink(address.sun_path);
 }
 
-TestSuite(notify, .init = setup, .fini = teardown, .timeout = 10);
+TestSuite(notify, .init = setup, .fini = teardown, .timeout = 120);
 
 static void
 listen_at(size_t name_len)

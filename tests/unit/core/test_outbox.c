@@ -18,7 +18,7 @@
 
 #include "clock.h"
 
-TestSuite(outbox, .init = setup, .fini = teardown, .timeout = 10);
+TestSuite(outbox, .init = setup, .fini = teardown, .timeout = 120);
 
 /* ----------------------------------------------------------- numbering --- */
 

@@ -7,7 +7,7 @@
 
 #include <sys/stat.h>
 
-TestSuite(outbox_damage, .init = setup, .fini = teardown, .timeout = 10);
+TestSuite(outbox_damage, .init = setup, .fini = teardown, .timeout = 120);
 
 static mk_err err;
 

@@ -134,9 +134,9 @@ end(void)
 	(void)rmdir(folder);
 }
 
-TestSuite(outside, .timeout = 10, .init = setup, .fini = end);
-TestSuite(replay, .timeout = 10, .init = setup, .fini = end);
-TestSuite(listening, .timeout = 10, .init = begin, .fini = end);
+TestSuite(outside, .timeout = 120, .init = setup, .fini = end);
+TestSuite(replay, .timeout = 120, .init = setup, .fini = end);
+TestSuite(listening, .timeout = 120, .init = begin, .fini = end);
 
 /* --------------------------------------------------------------- asking -- */
 

@@ -19,9 +19,9 @@ setup(void)
 	hub_with(&config);
 }
 
-TestSuite(push_back, .timeout = 10, .init = setup, .fini = teardown);
-TestSuite(drain, .timeout = 10, .init = setup, .fini = teardown);
-TestSuite(rate, .timeout = 10, .init = setup, .fini = teardown);
+TestSuite(push_back, .timeout = 120, .init = setup, .fini = teardown);
+TestSuite(drain, .timeout = 120, .init = setup, .fini = teardown);
+TestSuite(rate, .timeout = 120, .init = setup, .fini = teardown);
 
 /* -------------------------------------------------------------- push-back -- */
 

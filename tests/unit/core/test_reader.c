@@ -60,7 +60,7 @@ expect_nothing(void)
 	cr_assert_eq(reader_peek(&reader, &item), READER_NOTHING);
 }
 
-TestSuite(reader, .timeout = 10, .init = setup, .fini = teardown);
+TestSuite(reader, .timeout = 120, .init = setup, .fini = teardown);
 
 Test(reader, it_begins_with_the_next_message)
 {

@@ -16,7 +16,7 @@ setup(void)
 	hub_with(&config);
 }
 
-TestSuite(retained, .timeout = 10, .init = setup, .fini = teardown);
+TestSuite(retained, .timeout = 120, .init = setup, .fini = teardown);
 
 /* Push everything else out of the ring of latest topics. */
 static void

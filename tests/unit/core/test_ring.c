@@ -6,9 +6,9 @@
 
 #define A_MIB (1u << 20)
 
-TestSuite(topics, .timeout = 10, .init = setup, .fini = teardown);
-TestSuite(ring, .timeout = 10, .init = setup, .fini = teardown);
-TestSuite(retained, .timeout = 10, .init = setup, .fini = teardown);
+TestSuite(topics, .timeout = 120, .init = setup, .fini = teardown);
+TestSuite(ring, .timeout = 120, .init = setup, .fini = teardown);
+TestSuite(retained, .timeout = 120, .init = setup, .fini = teardown);
 
 /* ----------------------------------------------------------------- topics -- */
 

@@ -108,7 +108,7 @@ teardown(void)
 	remove_tree(base);
 }
 
-TestSuite(sandbox, .init = setup, .fini = teardown, .timeout = 10);
+TestSuite(sandbox, .init = setup, .fini = teardown, .timeout = 120);
 
 /* A child enters the box and tries. Skips the test below Landlock `abi`. */
 static void

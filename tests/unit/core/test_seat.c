@@ -19,9 +19,9 @@ setup(void)
 	hub_with(&config);
 }
 
-TestSuite(seat, .timeout = 10, .init = setup, .fini = teardown);
-TestSuite(resume, .timeout = 10, .init = setup, .fini = teardown);
-TestSuite(window, .timeout = 10, .init = setup, .fini = teardown);
+TestSuite(seat, .timeout = 120, .init = setup, .fini = teardown);
+TestSuite(resume, .timeout = 120, .init = setup, .fini = teardown);
+TestSuite(window, .timeout = 120, .init = setup, .fini = teardown);
 
 /* -------------------------------------------------------- coming, talking -- */
 

@@ -45,7 +45,7 @@ tear_down(void)
 	wire_fini(&out);
 }
 
-TestSuite(wire, .timeout = 10, .fini = tear_down);
+TestSuite(wire, .timeout = 120, .fini = tear_down);
 
 /* A value that differs from field to field. */
 static uint64_t

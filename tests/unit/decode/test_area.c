@@ -36,7 +36,7 @@ teardown(void)
 	config_fini(&config);
 }
 
-TestSuite(area, .init = setup, .fini = teardown, .timeout = 10);
+TestSuite(area, .init = setup, .fini = teardown, .timeout = 120);
 
 /* What decode/set_area is asked: `count` points at (i, -i). */
 static mk_result

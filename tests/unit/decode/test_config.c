@@ -6,7 +6,7 @@
 
 #include <unistd.h>
 
-TestSuite(config, .timeout = 10);
+TestSuite(config, .timeout = 120);
 
 #define SECRET "000102030405060708090a0b0c0d0e0f"
 

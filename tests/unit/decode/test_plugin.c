@@ -4,7 +4,7 @@
  */
 #include "decode_fixture.h"
 
-TestSuite(plugin, .timeout = 20);
+TestSuite(plugin, .timeout = 120);
 
 Test(plugin, a_packet_goes_out_with_what_came_in_and_what_is_in_it)
 {

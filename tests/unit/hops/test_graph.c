@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "fixture.h"
 
-TestSuite(graph, .timeout = 10);
+TestSuite(graph, .timeout = 120);
 
 static struct hops_nodes n;
 static struct hops_graph g;

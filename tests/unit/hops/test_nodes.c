@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "fixture.h"
 
-TestSuite(nodes, .timeout = 10);
+TestSuite(nodes, .timeout = 120);
 
 static struct hops_nodes n;
 

@@ -23,7 +23,7 @@ finished(void)
 	hops_nodes_fini(&n);
 }
 
-TestSuite(resolve, .timeout = 10, .init = begin, .fini = finished);
+TestSuite(resolve, .timeout = 120, .init = begin, .fini = finished);
 
 static struct hops_answer
 asked(const char *hop, bool context, bool graph, double max_km)

@@ -6,7 +6,7 @@
 
 #include <criterion/criterion.h>
 
-TestSuite(bus_address, .timeout = 10);
+TestSuite(bus_address, .timeout = 120);
 
 Test(bus_address, each_scheme_is_known_and_the_rest_is_what_follows)
 {

@@ -20,7 +20,7 @@ setup(void)
 	cr_assert_not_null(mkdtemp(base));
 }
 
-TestSuite(folder, .timeout = 10, .init = setup);
+TestSuite(folder, .timeout = 120, .init = setup);
 
 Test(folder, it_is_made_once_and_its_path_is_told)
 {

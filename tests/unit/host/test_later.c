@@ -6,7 +6,7 @@
 
 #include "later.h"
 
-TestSuite(later, .timeout = 10);
+TestSuite(later, .timeout = 120);
 
 #define ITEMS 50
 

@@ -29,7 +29,7 @@ teardown(void)
 	loop_free(loop);
 }
 
-TestSuite(task, .timeout = 10, .init = setup, .fini = teardown);
+TestSuite(task, .timeout = 120, .init = setup, .fini = teardown);
 
 static void
 work(void *arg)

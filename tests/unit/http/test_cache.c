@@ -6,7 +6,7 @@
 #include <http/server/cache.h>
 #include <zlib.h>
 
-TestSuite(cache, .timeout = 10);
+TestSuite(cache, .timeout = 120);
 
 static struct answer *
 answer(size_t len, uint64_t version)

@@ -5,7 +5,7 @@
 #include <criterion/criterion.h>
 #include <http/server/events.h>
 
-TestSuite(events, .timeout = 10);
+TestSuite(events, .timeout = 120);
 
 static const char *const topics[] = { "core/", "a/", "packet/stored", NULL };
 static struct ring *ring;

@@ -8,7 +8,7 @@
 
 #include <http/server/handshake.h>
 
-TestSuite(handshake, .timeout = 10);
+TestSuite(handshake, .timeout = 120);
 
 static const char *const listed[] = { "*", "https://good.example", NULL };
 

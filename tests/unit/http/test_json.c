@@ -6,7 +6,7 @@
 #include <criterion/criterion.h>
 #include <json/json.h>
 
-TestSuite(json, .timeout = 10);
+TestSuite(json, .timeout = 120);
 
 static struct json out;
 

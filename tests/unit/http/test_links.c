@@ -137,7 +137,7 @@ end(void)
 	model_fini(&http.model);
 }
 
-TestSuite(links, .timeout = 10, .init = begin, .fini = end);
+TestSuite(links, .timeout = 120, .init = begin, .fini = end);
 
 /* The answer of a route; `body` NULL: it has none. */
 static json_t *

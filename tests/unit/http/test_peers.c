@@ -2,7 +2,7 @@
 #include <criterion/criterion.h>
 #include <http/server/peers.h>
 
-TestSuite(peers, .timeout = 10);
+TestSuite(peers, .timeout = 120);
 
 static struct peer_key
 key(const char *text)

@@ -37,7 +37,7 @@ teardown(void)
 	router_free(router);
 }
 
-TestSuite(perf, .init = setup, .fini = teardown, .timeout = 10);
+TestSuite(perf, .init = setup, .fini = teardown, .timeout = 120);
 
 Test(perf, a_route_that_nobody_asked_for_has_no_numbers)
 {

@@ -14,248 +14,9 @@
 #include <http/read/impl.h>
 #include <sqlite3.h>
 
-#include "../../threads.h"
+#include "read_fixture.h"
 
-#define NOW 1795243380
-#define KEY(x) x x x x "00000000000000000000000000000000"
-
-static char folder[] = "/tmp/mk-read-XXXXXX";
-static char path[64];
-static sqlite3 *db;
-static struct model model;
-static struct read *r;
-static struct read_scratch *s;
-static pthread_t threads[64];
-static _Atomic uint32_t thread_count;
-static void (*thread_fn)(void *);
-
-/* ------------------------------------------------------------------- host -- */
-
-static mk_result
-host_spawn(const mk_host *h, const char *name, void (*fn)(void *), void *arg)
-{
-	(void)h;
-	(void)name;
-	thread_fn = fn;
-	cr_assert(test_thread_start(&threads[thread_count++], fn, arg));
-	return MK_OK;
-}
-
-static void
-host_log(const mk_host *h, int32_t level, const char *line)
-{
-	(void)h;
-	if (level <= MK_LOG_WARN)
-		fprintf(stderr, "%s\n", line);
-}
-
-static uint64_t
-host_now(const mk_host *h)
-{
-	struct timespec t;
-
-	(void)h;
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
-}
-
-static const mk_host host = { .struct_size = sizeof(host),
-			      .spawn = host_spawn,
-			      .log = host_log,
-			      .now_us = host_now,
-			      .wall_us = host_now };
-
-/* --------------------------------------------------------------- database -- */
-
-static void
-sql(const char *text)
-{
-	char *error = NULL;
-
-	cr_assert_eq(sqlite3_exec(db, text, NULL, NULL, &error), SQLITE_OK, "%s", error);
-}
-
-static void
-sqlf(const char *format, ...)
-{
-	va_list args;
-	char *text;
-
-	va_start(args, format);
-	text = sqlite3_vmprintf(format, args);
-	va_end(args);
-	sql(text);
-	sqlite3_free(text);
-}
-
-/* A packet with that id, and an observation 10 * id by observer 1. */
-static void
-store(int64_t id)
-{
-	sqlf("INSERT INTO transmissions VALUES (%lld, '1500AABBCCDD', '%016llx', "
-	     "'2026-11-21T06:43:00Z', 1, 5,"
-	     " 0, NULL, NULL, %d, NULL, NULL, NULL)",
-	     (long long)id, (unsigned long long)id, NOW);
-	sqlf("INSERT INTO observations VALUES (%lld, %lld, 1, 'rx', 2.5, -90, NULL, '[\"AA\"]', "
-	     "%lld, '[\"%s\"]',"
-	     " NULL)",
-	     (long long)(10 * id), (long long)id, (long long)(NOW + id), KEY("aa11bb22"));
-}
-
-static void
-setup(void)
-{
-	struct read_config config = { .host = &host, .model = &model, .max_bytes = 1 << 20 };
-
-	cr_assert_not_null(mkdtemp(folder));
-	(void)snprintf(path, sizeof(path), "%s/mesh.db", folder);
-	cr_assert_eq(sqlite3_open(path, &db), SQLITE_OK);
-	sql("PRAGMA journal_mode = WAL; PRAGMA synchronous = OFF;"
-	    "CREATE TABLE nodes (public_key TEXT PRIMARY KEY, name, role, lat REAL, lon REAL, "
-	    "last_seen,"
-	    " first_seen, advert_count INTEGER);"
-	    "CREATE TABLE inactive_nodes AS SELECT * FROM nodes;"
-	    "CREATE TABLE observers (id TEXT PRIMARY KEY, name, iata, last_seen);"
-	    "CREATE TABLE transmissions (id INTEGER PRIMARY KEY, raw_hex, hash TEXT UNIQUE, "
-	    "first_seen,"
-	    " route_type, payload_type, payload_version, decoded_json, from_pubkey, last_seen, "
-	    "created_at,"
-	    " channel_hash, scope_name);"
-	    "CREATE TABLE observations (id INTEGER PRIMARY KEY, transmission_id, observer_idx, "
-	    "direction, snr"
-	    " REAL, rssi REAL, score, path_json, timestamp INTEGER, resolved_path, raw_hex);"
-	    "INSERT INTO observers VALUES ('One', 'first', ' bru ', NULL);");
-	sqlf("INSERT INTO nodes VALUES ('%s', 'Alpha', 'repeater', 50, 4, '2026-11-21T06:43:00Z', "
-	     "NULL, 3)",
-	     KEY("aa11bb22"));
-	cr_assert_eq(model_init(&model), MK_OK);
-	cr_assert_eq(read_new(&r, &config), MK_OK);
-	s = read_scratch_new(r);
-}
-
-static void
-join(void)
-{
-	for (uint32_t i = 0; i < thread_count; i++)
-		pthread_join(threads[i], NULL);
-	thread_count = 0;
-}
-
-static void
-teardown(void)
-{
-	read_stop(r);
-	join();
-	read_scratch_free(s);
-	read_free(r);
-	model_fini(&model);
-	sqlite3_close(db);
-	(void)unlink(path);
-	(void)rmdir(folder);
-}
-
-TestSuite(read, .timeout = 30, .init = setup, .fini = teardown);
-
-/* --------------------------------------------------------------- messages -- */
-
-static void
-tell(const char *topic, mk_writer *w)
-{
-	mk_msg msg = { .struct_size = sizeof(msg),
-		       .topic = topic,
-		       .body = w->data,
-		       .body_len = (uint32_t)w->len };
-
-	cr_assert_eq(mk_writer_end(w), MK_OK);
-	read_on_msg(r, &msg);
-	mk_writer_fini(w);
-}
-
-static void
-tell_ready(uint64_t epoch)
-{
-	mk_writer w;
-
-	mk_writer_init(&w, 0);
-	mk_put_map(&w, 3);
-	mk_kv_str(&w, "state", "ready");
-	mk_kv_str(&w, "database", path);
-	mk_kv_u64(&w, "epoch", epoch);
-	tell("storage/state", &w);
-}
-
-/* Observation `obs` of packet `tx` by the observer in row `by`. */
-static void
-tell_stored(int64_t tx, int64_t obs, int64_t by, bool first, double snr)
-{
-	char hash[17];
-	mk_writer w;
-
-	mk_writer_init(&w, 0);
-	mk_put_map(&w, 1);
-	mk_kv_array(&w, "items", 1);
-	mk_put_map(&w, 14);
-	(void)snprintf(hash, sizeof(hash), "%016llx", (unsigned long long)tx);
-	mk_kv_u64(&w, "at", (uint64_t)(NOW + tx) * 1000000);
-	mk_kv_str(&w, "hash", hash);
-	mk_kv_bin(&w, "raw", "\x15\x00\xaa", 3);
-	mk_kv_u64(&w, "route", 1);
-	mk_kv_u64(&w, "type", 5);
-	mk_kv_str(&w, "observer", "Two");
-	mk_kv_str(&w, "name", "second");
-	mk_kv_f64(&w, "snr", snr);
-	mk_kv_array(&w, "path", 1);
-	mk_put_str(&w, "AA");
-	mk_kv_array(&w, "resolved", 1);
-	mk_put_str(&w, KEY("aa11bb22"));
-	mk_kv_i64(&w, "tx", tx);
-	mk_kv_i64(&w, "obs", obs);
-	mk_kv_bool(&w, "first", first);
-	mk_kv_i64(&w, "observer_idx", by);
-	tell("packet/stored", &w);
-}
-
-static void
-tell_job(const char *name, const char *state, int64_t done)
-{
-	mk_writer w;
-
-	mk_writer_init(&w, 0);
-	mk_put_map(&w, 1);
-	mk_kv_array(&w, "items", 1);
-	mk_put_map(&w, 3);
-	mk_kv_str(&w, "name", name);
-	mk_kv_str(&w, "state", state);
-	mk_kv_i64(&w, "done", done);
-	tell("backfill/progress", &w);
-}
-
-static struct read_state
-state(void)
-{
-	struct read_state out;
-
-	read_get_state(r, &out);
-	return out;
-}
-
-static uint64_t
-count(void)
-{
-	struct read_filter f = { .since = READ_NULL,
-				 .until = READ_NULL,
-				 .after_id = READ_NULL,
-				 .before_id = READ_NULL,
-				 .type = -1,
-				 .route = -1 };
-	uint64_t total = 0;
-	mk_err err;
-
-	cr_assert_eq(read_packets(r, s, &f, false, 0, 0, NULL, NULL, &total, &err), MK_OK);
-	return total;
-}
-
-/* ------------------------------------------------------------------- tests -- */
+TestSuite(read, .timeout = 120, .init = setup, .fini = teardown);
 
 Test(read, nothing_is_answered_before_there_is_a_database)
 {
@@ -297,40 +58,6 @@ Test(read, the_database_is_read_and_what_is_told_comes_behind_it)
 }
 
 /* ------------------------------------------------------------ while it warms -- */
-
-/* The loader stops before it reads the first observation, until it may go on. */
-static struct {
-	pthread_mutex_t lock;
-	pthread_cond_t changed;
-	pthread_t asks; /* this one is not stopped */
-	bool reached, open;
-} gate = { .lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER };
-
-static int
-gate_pass(unsigned what, void *arg, void *statement, void *text)
-{
-	(void)what;
-	(void)arg;
-	(void)text;
-	if (pthread_equal(pthread_self(), gate.asks) ||
-	    strstr(sqlite3_sql(statement), "o.id > ?1") == NULL)
-		return 0;
-	pthread_mutex_lock(&gate.lock);
-	gate.reached = true;
-	pthread_cond_broadcast(&gate.changed);
-	while (!gate.open)
-		pthread_cond_wait(&gate.changed, &gate.lock);
-	pthread_mutex_unlock(&gate.lock);
-	return 0;
-}
-
-static int
-gate_install(sqlite3 *on, char **error, const void *api)
-{
-	(void)error;
-	(void)api;
-	return sqlite3_trace_v2(on, SQLITE_TRACE_STMT, gate_pass, NULL);
-}
 
 static struct json said;
 
@@ -380,9 +107,9 @@ say_all(void)
 					 .before_id = READ_NULL,
 					 .type = -1,
 					 .route = -1 };
-	struct read_filter f[10];
+	struct read_filter f[11];
 
-	for (int i = 0; i < 10; i++)
+	for (int i = 0; i < 11; i++)
 		f[i] = all;
 	f[1].since = NOW + 20;
 	f[2].until = NOW + 20;
@@ -397,10 +124,12 @@ say_all(void)
 	f[9].nodes = none;
 	f[9].node_count = 1;
 	f[9].sent = true;
+	f[10] = f[9];
+	f[10].sent = false;
 	js_init(&said, 1 << 20);
 	js_array(&said);
 	model_read(&model);
-	for (int i = 0; i < 10; i++) {
+	for (int i = 0; i < 11; i++) {
 		say_lists(&f[i], 0);
 		say_lists(&f[i], 5);
 	}
@@ -421,17 +150,7 @@ say_all(void)
 
 Test(read, while_it_is_filled_the_answers_are_those_of_the_filled_one)
 {
-	const uint32_t node = 0;
-	struct read_filter f = { .since = READ_NULL,
-				 .until = READ_NULL,
-				 .after_id = READ_NULL,
-				 .before_id = READ_NULL,
-				 .type = -1,
-				 .route = -1,
-				 .nodes = &node,
-				 .node_count = 1 };
 	char *before, *after;
-	mk_err err;
 
 	for (int64_t id = 1; id <= 40; id++)
 		store(id);
@@ -439,25 +158,14 @@ Test(read, while_it_is_filled_the_answers_are_those_of_the_filled_one)
 	    " '[\"BB\",\"AA\"]', timestamp + 60, NULL, NULL FROM observations WHERE id % 30 = 0");
 	sql("UPDATE transmissions SET last_seen = (SELECT max(timestamp) FROM observations WHERE"
 	    " transmission_id = transmissions.id)");
-	gate.asks = pthread_self();
-	cr_assert_eq(sqlite3_auto_extension((void (*)(void))gate_install), SQLITE_OK);
+	gate_close(OBSERVATIONS);
 	tell_ready(1);
-	pthread_mutex_lock(&gate.lock);
-	while (!gate.reached)
-		pthread_cond_wait(&gate.changed, &gate.lock);
-	pthread_mutex_unlock(&gate.lock);
+	gate_wait();
 	cr_expect(state().ready && !state().warm);
 	cr_expect_eq(state().tx, 40);
 	before = say_all();
-	/* Who a hop was, only the model knows: it is said that it does not yet. */
-	cr_expect_eq(read_packets(r, s, &f, false, 0, 1, say, NULL, NULL, &err), MK_EAGAIN);
 	cr_expect_not(read_on_timer(r));
-	pthread_mutex_lock(&gate.lock);
-	gate.open = true;
-	pthread_cond_broadcast(&gate.changed);
-	pthread_mutex_unlock(&gate.lock);
-	join();
-	(void)sqlite3_cancel_auto_extension((void (*)(void))gate_install);
+	gate_open();
 	cr_expect(state().warm && state().complete);
 	cr_expect(read_on_timer(r));
 	after = say_all();
@@ -470,50 +178,6 @@ Test(read, while_it_is_filled_the_answers_are_those_of_the_filled_one)
 	cr_expect_gt(strlen(after), 10000);
 	free(before);
 	free(after);
-}
-
-/* A row that storage told of may be deleted before the loader comes to it. */
-Test(read, what_was_told_and_deleted_is_not_waited_for)
-{
-	for (int64_t id = 1; id <= 5; id++)
-		store(id);
-	gate.open = false;
-	gate.asks = pthread_self();
-	cr_assert_eq(sqlite3_auto_extension((void (*)(void))gate_install), SQLITE_OK);
-	tell_ready(1);
-	pthread_mutex_lock(&gate.lock);
-	while (!gate.reached)
-		pthread_cond_wait(&gate.changed, &gate.lock);
-	pthread_mutex_unlock(&gate.lock);
-	tell_stored(6, 60, 1, true, 1);
-	pthread_mutex_lock(&gate.lock);
-	gate.open = true;
-	pthread_cond_broadcast(&gate.changed);
-	pthread_mutex_unlock(&gate.lock);
-	join();
-	(void)sqlite3_cancel_auto_extension((void (*)(void))gate_install);
-	cr_expect(state().warm);
-	cr_expect_eq(count(), 5);
-}
-
-Test(read, what_was_missed_is_read_afterwards)
-{
-	mk_msg gap = {
-		.struct_size = sizeof(gap), .topic = "packet/stored", .flags = MK_MSG_GAP, .lost = 3
-	};
-
-	for (int64_t id = 1; id <= 10; id++)
-		store(id);
-	tell_ready(1);
-	join();
-	for (int64_t id = 11; id <= 600; id++)
-		store(id);
-	read_on_msg(r, &gap);
-	join();
-	cr_expect_eq(count(), 600);
-	cr_expect_eq(state().gaps, 1);
-	tell_stored(601, 6010, 1, true, 1);
-	cr_expect_eq(count(), 601);
 }
 
 Test(read, an_observer_has_its_name_before_its_row_comes)
@@ -563,6 +227,157 @@ Test(read, what_does_not_fit_stays_in_the_database)
 	cr_expect_leq(state().bytes, 1 << 20);
 	cr_expect_eq(state().tx, 39999);
 	cr_expect_eq(read_packet_by_id(r, s, 39999)->id, 39999);
+}
+
+struct ids {
+	int64_t at[64];
+	uint32_t count;
+};
+
+static bool
+ids_add(void *arg, const struct read_packet *p)
+{
+	struct ids *ids = arg;
+
+	ids->at[ids->count++] = p->id;
+	return true;
+}
+
+/* Of 8,000 packets, too many for the memory, these have to do with a node: hops, an advert, one in
+ * capitals, one of before there was a column for senders; and one path that does not fit its nodes. */
+static const int64_t related[] = { 20, 30, 40, 50, 7900, 7910, 7920 };
+
+static void
+store_related(const char *key, const char *index)
+{
+	sql("BEGIN");
+	for (int64_t id = 1; id <= 8000; id++)
+		store(id);
+	sqlf("UPDATE observations SET resolved_path = '[null,\"%s\"]', path_json ="
+	     " '[\"AA\",\"BB\"]' WHERE id IN (200, 300, 79000)",
+	     key);
+	sqlf("UPDATE observations SET resolved_path = '[null,\"%s\"]' WHERE id IN (600, 79300)",
+	     key);
+	sqlf("UPDATE transmissions SET payload_type = 4, from_pubkey = '%s' WHERE id IN (40, 7910)",
+	     key);
+	sqlf("UPDATE transmissions SET payload_type = 4, decoded_json ="
+	     " '{\"pubKey\":\"' || upper('%s') || '\"}' WHERE id IN (50, 7920)",
+	     key);
+	sql("UPDATE transmissions SET payload_type = 4, from_pubkey = '' WHERE id IN (70, 7940);"
+	    "UPDATE transmissions SET last_seen = last_seen + id");
+	sql("COMMIT");
+	sql(index);
+}
+
+static void
+expect_related(const struct read_filter *f, uint32_t from)
+{
+	const uint32_t all = sizeof(related) / sizeof(related[0]);
+	mk_err err = { 0 };
+
+	for (uint32_t page = 0; page < 3; page++) {
+		struct ids newest = { 0 }, oldest = { 0 }, latest = { 0 };
+		uint64_t total[3] = { 0 };
+		uint32_t n = 0;
+
+		cr_assert_eq(read_packets(r, s, f, false, 3 * page, 3, ids_add, &newest, &total[0],
+					  &err),
+			     MK_OK, "%s", err.text);
+		cr_assert_eq(read_packets(r, s, f, true, 3 * page, 3, ids_add, &oldest, &total[1],
+					  &err),
+			     MK_OK);
+		cr_assert_eq(read_packets_latest(r, s, f, 3 * page, 3, ids_add, &latest, &total[2],
+						 &err),
+			     MK_OK);
+		for (uint32_t i = 0; i < 3; i++)
+			cr_expect_eq(total[i], all - from);
+		for (uint32_t i = 3 * page; i < 3 * page + 3 && i < all - from; i++, n++) {
+			cr_expect_eq(newest.at[n], related[all - 1 - i]);
+			cr_expect_eq(oldest.at[n], related[from + i]);
+			cr_expect_eq(latest.at[n], related[all - 1 - i]);
+		}
+		cr_expect(newest.count == n && oldest.count == n && latest.count == n);
+	}
+}
+
+Test(read, a_nodes_packets_are_the_same_wherever_they_are)
+{
+	struct read_filter f = { .since = READ_NULL,
+				 .until = READ_NULL,
+				 .after_id = READ_NULL,
+				 .before_id = READ_NULL,
+				 .type = -1,
+				 .route = -1,
+				 .node_count = 1 };
+	struct read_config config = { .host = &host, .model = &model, .max_bytes = 1 << 18 };
+	uint32_t node;
+
+	read_configure(r, &config);
+	sqlf("INSERT INTO nodes VALUES ('%s', 'Beta', 'repeater', 50, 4, NULL, NULL, 3)",
+	     KEY("bb22bb22"));
+	store_related(KEY("bb22bb22"), "CREATE UNIQUE INDEX idx_observations_dedup ON observations("
+				       "transmission_id, observer_idx, COALESCE(path_json, ''))");
+	tell_ready(1);
+	join();
+	cr_expect(state().warm && !state().complete);
+	cr_expect_lt(state().tx_memory, 7800);
+	cr_expect_gt(state().tx_memory, 200);
+	node = read_node_find(r, KEY("BB22BB22"), 64);
+	f.nodes = &node;
+	expect_related(&f, 0);
+	f.since = NOW + 40;
+	expect_related(&f, 2);
+}
+
+Test(read, a_key_that_only_older_packets_have_finds_them)
+{
+	const char *key = KEY("BB33cc33");
+	struct read_filter f = { .since = READ_NULL,
+				 .until = READ_NULL,
+				 .after_id = READ_NULL,
+				 .before_id = READ_NULL,
+				 .type = -1,
+				 .route = -1,
+				 .strangers = &key,
+				 .stranger_count = 1 };
+	struct read_config config = { .host = &host, .model = &model, .max_bytes = 1 << 18 };
+	struct ids found = { 0 };
+	uint64_t total = 0;
+	mk_err err;
+
+	read_configure(r, &config);
+	store_related(KEY("bb33cc33"), "CREATE INDEX other ON observations(transmission_id)");
+	sql("DELETE FROM observations WHERE transmission_id BETWEEN 7900 AND 7940;"
+	    "DELETE FROM transmissions WHERE id BETWEEN 7900 AND 7940");
+	tell_ready(1);
+	join();
+	cr_expect(!state().complete);
+	cr_expect_eq(read_packets(r, s, &f, true, 0, 64, ids_add, &found, &total, &err), MK_OK);
+	cr_expect_eq(total, 4);
+	cr_expect_eq(found.count, 4);
+	for (uint32_t i = 0; i < 4; i++)
+		cr_expect_eq(found.at[i], related[i]);
+}
+
+Test(read, a_hash_of_before_finds_its_packet)
+{
+	static const char old[] = "00000000000abcde";
+
+	for (int64_t id = 1; id <= 10; id++)
+		store(id);
+	tell_ready(1);
+	join();
+	cr_expect_null(read_packet_by_hash(r, s, old, 16), "there is no table");
+	sqlf("CREATE TABLE mk_hash_aliases (hash TEXT PRIMARY KEY, transmission_id INTEGER NOT"
+	     " NULL); INSERT INTO mk_hash_aliases VALUES ('%s', 3), ('odd', 4),"
+	     " ('0000000000000005', 6), ('00000000000fffff', 99)",
+	     old);
+	cr_expect_eq(read_packet_by_hash(r, s, "00000000000ABCDE", 16)->id, 3);
+	cr_expect_eq(read_packet_by_hash(r, s, "odd", 3)->id, 4);
+	cr_expect_eq(read_packet_by_hash(r, s, "0000000000000005", 16)->id, 5,
+		     "a packet comes first");
+	cr_expect_null(read_packet_by_hash(r, s, "00000000000fffff", 16), "it is gone");
+	cr_expect_null(read_packet_by_hash(r, s, "00000000000ffffe", 16));
 }
 
 Test(read, rows_that_a_job_changed_are_read_again)

@@ -8,7 +8,7 @@
 #include <meshcore/compose.h>
 #include <meshcore/object.h>
 
-TestSuite(read_pack, .timeout = 10);
+TestSuite(read_pack, .timeout = 120);
 
 static const uint64_t head_list[] = { 0xaabbccddeeff0011, 0x0102030405060708, 0,
 				      0xff00000000000000 };

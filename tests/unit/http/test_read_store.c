@@ -6,7 +6,7 @@
 #include <criterion/criterion.h>
 #include <http/read/impl.h>
 
-TestSuite(read_store, .timeout = 10);
+TestSuite(read_store, .timeout = 120);
 
 static const struct heads heads = { NULL, 0 };
 

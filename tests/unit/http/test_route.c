@@ -4,7 +4,7 @@
 #include <criterion/criterion.h>
 #include <http/server/route.h>
 
-TestSuite(route, .timeout = 10);
+TestSuite(route, .timeout = 120);
 
 static const struct route first[] = {
 	{ .method = "GET", .pattern = "/api/nodes" },
@@ -16,6 +16,7 @@ static const struct route second[] = {
 	{ .method = "GET", .pattern = "/api/nodes/search" },
 	{ .method = "PUT", .pattern = "/api/nodes/{key}" },
 	{ .method = "POST", .pattern = "/api/nodes/observations" },
+	{ .method = "GET", .pattern = "/api/channels/{name}/messages", .flags = ROUTE_SLASH },
 	{ .method = NULL },
 };
 static struct target t;
@@ -53,6 +54,15 @@ Test(route, fixed_segments_win_over_parameters, .init = begin, .fini = end)
 	cr_expect_str_eq(find("GET", "/api/nodes/search/paths"), "/api/nodes/{key}/paths");
 	cr_expect_str_eq(find("GET", "/api/nodes/observations"), "/api/nodes/{key}");
 	cr_expect_str_eq(find("POST", "/api/nodes/observations"), "/api/nodes/observations");
+}
+
+Test(route, a_name_with_a_slash_is_for_those_that_want_it, .init = begin, .fini = end)
+{
+	cr_expect_str_eq(find("GET", "/api/nodes/a%2Fb"), "");
+	cr_expect_str_eq(find("GET", "/api/channels/%23a%2Fb/messages"),
+			 "/api/channels/{name}/messages");
+	cr_expect_str_eq(m.args[0], "#a/b");
+	cr_expect_str_eq(find("GET", "/api/channels/a/b/messages"), "");
 }
 
 Test(route, a_parameter_is_one_segment_that_is_not_empty, .init = begin, .fini = end)

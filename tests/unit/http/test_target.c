@@ -4,7 +4,7 @@
 #include <criterion/criterion.h>
 #include <http/server/target.h>
 
-TestSuite(target, .timeout = 10);
+TestSuite(target, .timeout = 120);
 
 static struct target t;
 

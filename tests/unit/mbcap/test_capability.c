@@ -24,7 +24,7 @@ finished(void)
 	hops_nodes_fini(&n);
 }
 
-TestSuite(capability, .timeout = 20, .init = begin, .fini = finished);
+TestSuite(capability, .timeout = 120, .init = begin, .fini = finished);
 
 static struct mbcap_entry
 entry(const char *key, int64_t now)
@@ -437,6 +437,7 @@ Test(capability, a_damaged_snapshot_is_refused_and_leaves_nothing)
 
 	people();
 	history(1);
+	mbcap_day_put(&m, &(struct mbcap_day){ .day = 20000, .relays = { 1, 2, 3 } });
 	written(&base, &view, NULL, (struct mbcap_order){ 5, 0 });
 	mbcap_view_free(&view);
 	for (size_t i = 0; i < base.len; i += 7) {
@@ -449,12 +450,96 @@ Test(capability, a_damaged_snapshot_is_refused_and_leaves_nothing)
 		if (read_back(base.data, base.len, &order, false) != MK_OK) {
 			refused++;
 			cr_expect_eq(m.token_count, 0);
+			cr_expect_eq(m.day_count, 0);
 			cr_expect_eq(m.cursor, 0);
 		}
 		bytes[i] = old;
 	}
 	cr_expect_gt(refused, 0);
 	mk_writer_fini(&base);
+}
+
+/* --------------------------------------------------------------- trend -- */
+
+static void
+noted(int64_t day, uint32_t confirmed)
+{
+	struct mbcap_day d = { .day = day };
+
+	d.relays[MBCAP_CONFIRMED] = confirmed;
+	mbcap_day_put(&m, &d);
+}
+
+Test(capability, a_day_counts_the_relays_as_they_were_last)
+{
+	struct mbcap_view view;
+	const struct mbcap_day *d;
+
+	people();
+	for (uint32_t more = 0; more < 2; more++) {
+		if (more == 1)
+			history(1);
+		cr_assert_eq(mbcap_view_make(&view, &m, T0 + 20000), MK_OK);
+		mbcap_view_note(&view, &m, T0 + 20000);
+		mbcap_view_free(&view);
+		cr_expect_eq(m.day_count, 1);
+		d = mbcap_day_find(&m, (T0 + 20000) / DAY);
+		cr_assert_not_null(d);
+		/* 13 of the 64 are companions. */
+		cr_expect_eq(d->relays[0] + d->relays[1] + d->relays[2], 51);
+		cr_expect_eq(d->relays[MBCAP_UNKNOWN] == 51, more == 0);
+	}
+	cr_expect_null(mbcap_day_find(&m, (T0 + 20000) / DAY + 1));
+}
+
+Test(capability, days_are_in_order_and_the_oldest_go)
+{
+	noted(10, 1);
+	noted(8, 2);
+	noted(9, 3);
+	noted(8, 4);
+	cr_assert_eq(m.day_count, 3);
+	for (uint32_t i = 0; i < 3; i++)
+		cr_expect_eq(m.days[i].day, 8 + i);
+	cr_expect_eq(m.days[0].relays[MBCAP_CONFIRMED], 4);
+	for (uint32_t i = 0; i < MBCAP_DAYS_MAX; i++)
+		noted(100 + i, i);
+	cr_expect_eq(m.day_count, MBCAP_DAYS_MAX);
+	cr_expect_eq(m.days[0].day, 100);
+	noted(9, 1);
+	cr_expect_eq(m.days[0].day, 100, "older than all that there is room for");
+	cr_expect_eq(m.days[MBCAP_DAYS_MAX - 1].day, 99 + MBCAP_DAYS_MAX);
+}
+
+Test(capability, a_snapshot_keeps_the_days)
+{
+	struct mbcap_order order = { 0 };
+	struct mbcap_view view;
+	mk_writer base, delta;
+
+	people();
+	history(1);
+	noted(-1 + T0 / DAY, 7);
+	written(&base, &view, NULL, (struct mbcap_order){ 5, 0 });
+	mk_writer_init(&delta, 0);
+	noted(T0 / DAY, 8);
+	noted(1 + T0 / DAY, 9);
+	cr_assert_eq(mbcap_write(&delta, &m, &view, &view, (struct mbcap_order){ 5, 1 }, T0 + DAY),
+		     MK_OK);
+	mbcap_view_free(&view);
+	finished();
+	begin();
+	people();
+	noted(1, 1); /* of another state: it goes with it */
+	cr_expect_eq(read_back(base.data, base.len, &order, false), MK_OK);
+	cr_expect_eq(m.day_count, 1);
+	cr_expect_eq(read_back(delta.data, delta.len, &order, true), MK_OK);
+	cr_assert_eq(m.day_count, 2, "a delta has the day that it is of");
+	cr_expect_eq(m.days[0].relays[MBCAP_CONFIRMED], 7);
+	cr_expect_eq(m.days[1].day, 1 + T0 / DAY);
+	cr_expect_eq(m.days[1].relays[MBCAP_CONFIRMED], 9);
+	mk_writer_fini(&base);
+	mk_writer_fini(&delta);
 }
 
 Test(capability, more_prefixes_than_the_limit_are_refused_and_counted)

@@ -16,7 +16,7 @@
 #include <meshcore/keys.h>
 #include <meshcore/scope.h>
 
-TestSuite(functions, .timeout = 10);
+TestSuite(functions, .timeout = 120);
 
 static const char *
 text(json_t *map, const char *key)

@@ -30,7 +30,7 @@ teardown(void)
 	mc_keys_fini(&ring);
 }
 
-TestSuite(keys, .timeout = 10, .init = setup, .fini = teardown);
+TestSuite(keys, .timeout = 120, .init = setup, .fini = teardown);
 
 Test(keys, keys_that_match_the_hash_come_first_and_later_ones_before_earlier_ones)
 {

@@ -36,7 +36,7 @@ teardown(void)
 	mc_keys_fini(&ring);
 }
 
-TestSuite(packets, .timeout = 10, .init = setup, .fini = teardown);
+TestSuite(packets, .timeout = 120, .init = setup, .fini = teardown);
 
 /* The frame of `payload` by a route without a path, and its object. */
 static const char *

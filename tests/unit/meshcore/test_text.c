@@ -11,7 +11,7 @@
 #include <meshcore/json.h>
 #include <meshcore/utf8.h>
 
-TestSuite(text, .timeout = 10);
+TestSuite(text, .timeout = 120);
 
 Test(text, hex_takes_either_case_and_white_space_anywhere)
 {

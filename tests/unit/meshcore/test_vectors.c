@@ -14,7 +14,7 @@
 #include <meshcore/object.h>
 #include <meshcore/scope.h>
 
-TestSuite(vectors, .timeout = 30);
+TestSuite(vectors, .timeout = 120);
 
 struct vector {
 	const char *line, *name, *raw_hex, *reject;

@@ -11,7 +11,7 @@
 #define SECOND 1000000ull
 #define MINUTE (60 * SECOND)
 
-TestSuite(feed, .timeout = 10);
+TestSuite(feed, .timeout = 120);
 
 Test(feed, the_pause_doubles_up_to_a_minute_and_is_never_the_same)
 {
@@ -96,7 +96,7 @@ Test(feed, the_rate_is_of_the_last_five_minutes)
 	cr_expect_eq(feed_rate_sum(&r, now + 1000 * SECOND), 2);
 }
 
-TestSuite(url, .timeout = 10);
+TestSuite(url, .timeout = 120);
 
 static struct url
 good(const char *text)

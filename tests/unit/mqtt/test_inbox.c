@@ -45,7 +45,7 @@ teardown(void)
 	rmdir(dir);
 }
 
-TestSuite(inbox, .timeout = 10, .init = setup, .fini = teardown);
+TestSuite(inbox, .timeout = 120, .init = setup, .fini = teardown);
 
 static void
 put(uint32_t topic, const char *text)

@@ -14,7 +14,7 @@
 
 #include "inbox.h"
 
-TestSuite(mqtt, .timeout = 20);
+TestSuite(mqtt, .timeout = 120);
 
 /* Nobody listens on port 1 of this address, and no network is asked. */
 #define SOURCE                                                                  \

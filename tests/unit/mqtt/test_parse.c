@@ -38,7 +38,7 @@ teardown(void)
 	mk_writer_fini(&out);
 }
 
-TestSuite(parse, .timeout = 10, .init = setup, .fini = teardown);
+TestSuite(parse, .timeout = 120, .init = setup, .fini = teardown);
 
 static enum route_refusal
 parse_bytes(const char *topic, const void *payload, size_t len, bool retained)
@@ -267,7 +267,7 @@ Test(parse, numbers_of_any_length_are_numbers)
 		   "\"snr\":1"));
 }
 
-TestSuite(route, .timeout = 10);
+TestSuite(route, .timeout = 120);
 
 Test(route, a_subscription_covers_topics)
 {

@@ -8,7 +8,7 @@
 
 #include "value.h"
 
-TestSuite(value, .timeout = 10);
+TestSuite(value, .timeout = 120);
 
 #define NOW_US 1795243306500000ull /* 2026-11-21T06:41:46.5Z */
 #define NOW 1795243306

@@ -79,7 +79,7 @@ finished(void)
 	rmdir(folder);
 }
 
-TestSuite(neighbors, .timeout = 20, .init = begin, .fini = finished);
+TestSuite(neighbors, .timeout = 120, .init = begin, .fini = finished);
 
 /* One row: heard by OBS over `hop`, two seconds after the one before. */
 static void

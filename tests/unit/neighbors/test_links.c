@@ -4,7 +4,7 @@
  */
 #include "fixture.h"
 
-TestSuite(links, .timeout = 20, .init = begin, .fini = finished);
+TestSuite(links, .timeout = 120, .init = begin, .fini = finished);
 
 Test(links, ne1_an_advert_joins_originator_hop_and_observer)
 {

@@ -6,7 +6,7 @@
 
 #include <hops/body.h>
 
-TestSuite(snapshot, .timeout = 20, .init = begin, .fini = finished);
+TestSuite(snapshot, .timeout = 120, .init = begin, .fini = finished);
 
 static struct snapshot_order order;
 

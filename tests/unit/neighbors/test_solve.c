@@ -4,7 +4,7 @@
  */
 #include "fixture.h"
 
-TestSuite(solve, .timeout = 20, .init = begin, .fini = finished);
+TestSuite(solve, .timeout = 120, .init = begin, .fini = finished);
 
 static void
 sightings(uint32_t from, uint32_t count, const char *observer, const char *who, const char *hops)

@@ -14,7 +14,7 @@
 
 #include <meshkern/audit.h>
 
-TestSuite(audit, .timeout = 10);
+TestSuite(audit, .timeout = 120);
 
 /* ----------------------------------------------------------------- image -- */
 

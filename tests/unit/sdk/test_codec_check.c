@@ -10,7 +10,7 @@
 
 #include <meshkern/codec.h>
 
-TestSuite(codec_check, .timeout = 10);
+TestSuite(codec_check, .timeout = 120);
 
 #define IS_VALID(bytes)                                                                         \
 	do {                                                                                    \

@@ -8,7 +8,7 @@
 
 #include <meshkern/codec.h>
 
-TestSuite(codec_json, .timeout = 10);
+TestSuite(codec_json, .timeout = 120);
 
 #define IS_JSON(bytes, text)                                                           \
 	do {                                                                           \

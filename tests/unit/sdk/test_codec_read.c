@@ -23,7 +23,7 @@ tear_down(void)
 	mk_doc_fini(&doc);
 }
 
-TestSuite(codec_read, .timeout = 10, .init = set_up, .fini = tear_down);
+TestSuite(codec_read, .timeout = 120, .init = set_up, .fini = tear_down);
 
 static const mk_val *
 opened(const void *text, size_t len)

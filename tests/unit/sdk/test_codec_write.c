@@ -10,7 +10,7 @@
 
 #include <meshkern/codec.h>
 
-TestSuite(codec_write, .timeout = 10);
+TestSuite(codec_write, .timeout = 120);
 
 static mk_writer w;
 

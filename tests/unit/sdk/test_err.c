@@ -9,7 +9,7 @@
 
 #include <meshkern/err.h>
 
-TestSuite(err, .timeout = 10);
+TestSuite(err, .timeout = 120);
 
 Test(err, every_result_has_its_name_and_text)
 {

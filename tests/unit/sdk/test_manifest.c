@@ -9,7 +9,7 @@
 
 #include <meshkern/manifest.h>
 
-TestSuite(manifest, .timeout = 10);
+TestSuite(manifest, .timeout = 120);
 
 static mk_result
 a_create(const mk_host *host, void **self)

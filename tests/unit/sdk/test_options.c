@@ -10,7 +10,7 @@
 
 #include <meshkern/options.h>
 
-TestSuite(options, .timeout = 10);
+TestSuite(options, .timeout = 120);
 
 static const char *const modes[] = { "fast", "safe", NULL };
 

@@ -67,8 +67,8 @@ teardown(void)
 	mk_arena_fini(&arena);
 }
 
-TestSuite(bind, .timeout = 10, .init = setup, .fini = teardown);
-TestSuite(map, .timeout = 10, .init = setup, .fini = teardown);
+TestSuite(bind, .timeout = 120, .init = setup, .fini = teardown);
+TestSuite(map, .timeout = 120, .init = setup, .fini = teardown);
 
 static mk_values *
 read(const char *text)

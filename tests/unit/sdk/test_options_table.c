@@ -10,7 +10,7 @@
 
 #include <meshkern/options.h>
 
-TestSuite(options_table, .timeout = 10);
+TestSuite(options_table, .timeout = 120);
 
 static const char *const modes[] = { "fast", "safe", NULL };
 static const char *const twice[] = { "a", "a", NULL };

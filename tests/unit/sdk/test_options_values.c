@@ -10,7 +10,7 @@
 
 #include <meshkern/options.h>
 
-TestSuite(options_values, .timeout = 10);
+TestSuite(options_values, .timeout = 120);
 
 static const mk_option tls_table[] = {
 	{ .name = "cert", .type = MK_OPT_STRING, .flags = MK_OPT_REQUIRED },

@@ -10,7 +10,7 @@
 
 #include <meshkern/options.h>
 
-TestSuite(yaml, .timeout = 10);
+TestSuite(yaml, .timeout = 120);
 
 static mk_problems *problems;
 

@@ -7,7 +7,7 @@
 #include <criterion/criterion.h>
 #include <sim/dice.h>
 
-TestSuite(dice, .timeout = 10);
+TestSuite(dice, .timeout = 120);
 
 /* The number is from another implementation of the same generator. */
 Test(dice, the_same_seed_gives_the_same_numbers_everywhere)

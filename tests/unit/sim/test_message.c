@@ -8,7 +8,7 @@
 #include <jansson.h>
 #include <sim/message.h>
 
-TestSuite(message, .timeout = 10);
+TestSuite(message, .timeout = 120);
 
 static struct sim *
 made(void)

@@ -8,7 +8,7 @@
 #include <criterion/criterion.h>
 #include <meshkern/testkit.h>
 
-TestSuite(plugin, .timeout = 10);
+TestSuite(plugin, .timeout = 120);
 
 static mk_tk *
 started(const char *config)

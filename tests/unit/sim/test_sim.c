@@ -11,7 +11,7 @@
 #include <meshcore/object.h>
 #include <sim/impl.h>
 
-TestSuite(sim, .timeout = 10);
+TestSuite(sim, .timeout = 120);
 
 static struct sim *
 made(const struct sim_options *o)

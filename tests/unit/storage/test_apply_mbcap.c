@@ -4,7 +4,7 @@
  */
 #include "apply_fixture.h"
 
-TestSuite(apply_mbcap, .init = begin, .fini = finished, .timeout = 30);
+TestSuite(apply_mbcap, .init = begin, .fini = finished, .timeout = 120);
 
 static const char everything[] =
     "SELECT (SELECT group_concat(public_key || multibyte_sup || coalesce(multibyte_evidence, '-'))"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "apply_fixture.h"
 
-TestSuite(apply_neighbors, .init = begin, .fini = finished, .timeout = 30);
+TestSuite(apply_neighbors, .init = begin, .fini = finished, .timeout = 120);
 
 static const char everything[] =
     "SELECT (SELECT group_concat(node_a || node_b || count || last_seen) FROM neighbor_edges),"

@@ -189,6 +189,34 @@ Test(backfill, all_that_is_needed_is_visible_before_the_first_begins)
 	end(&o, jobs);
 }
 
+Test(backfill, a_hash_of_before_leads_to_its_packet_as_long_as_that_is_there)
+{
+	struct opened o;
+	struct jobs *jobs;
+
+	make_mixed();
+	sql_on(path, "CREATE TABLE was AS SELECT hash, raw_hex FROM transmissions "
+		     "WHERE hash <> '' AND first_seen <> ''");
+	open_or_fail(&o);
+	jobs = jobs_make(o.db, NULL);
+	jobs_finish(jobs);
+	expect_answer("SELECT count(*) > 40 FROM mk_hash_aliases", "1");
+	expect_answer("SELECT count(*) FROM was w LEFT JOIN transmissions t ON t.hash = w.hash "
+		      "LEFT JOIN mk_hash_aliases a ON a.hash = w.hash LEFT JOIN transmissions b "
+		      "ON b.id = a.transmission_id "
+		      "WHERE COALESCE(t.raw_hex, b.raw_hex, '') <> w.raw_hex",
+		      "0");
+	/* Two packets became one: both of their hashes lead there. */
+	expect_answer("SELECT count(*) > 0 FROM (SELECT 1 FROM mk_hash_aliases "
+		      "GROUP BY transmission_id HAVING count(*) > 1)",
+		      "1");
+	sql_on(path, "DELETE FROM observations; DELETE FROM transmissions WHERE id > 30");
+	expect_answer("SELECT count(*) > 0, count(*) FILTER (WHERE transmission_id > 30) "
+		      "FROM mk_hash_aliases",
+		      "1|0");
+	end(&o, jobs);
+}
+
 Test(backfill, orphans_alone_come_to_an_end)
 {
 	struct opened o;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "ingest_fixture.h"
 
-TestSuite(batch, .timeout = 10);
+TestSuite(batch, .timeout = 120);
 
 #define H(n) "00112233445566a" #n
 #define NO_EE                                                                      \

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "database_fixture.h"
 
-TestSuite(db, .init = fixture_setup, .fini = fixture_teardown, .timeout = 20);
+TestSuite(db, .init = fixture_setup, .fini = fixture_teardown, .timeout = 120);
 
 /* Opening must fail with this result and text, and leave the file as it is. */
 static void

@@ -4,7 +4,7 @@
  */
 #include "database_fixture.h"
 
-TestSuite(define, .init = fixture_setup, .fini = fixture_teardown, .timeout = 30);
+TestSuite(define, .init = fixture_setup, .fini = fixture_teardown, .timeout = 120);
 
 struct definition {
 	const char *name, *table, *where, *index, *step, *verify, *create[4];

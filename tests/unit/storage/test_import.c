@@ -3,7 +3,7 @@
 
 #include <storage/import.h>
 
-TestSuite(import, .init = fixture_setup, .fini = fixture_teardown, .timeout = 60);
+TestSuite(import, .init = fixture_setup, .fini = fixture_teardown, .timeout = 120);
 
 static char target[64];
 static struct import_report report;

@@ -5,7 +5,7 @@
  */
 #include "database_fixture.h"
 
-TestSuite(index, .init = fixture_setup, .fini = fixture_teardown, .timeout = 60);
+TestSuite(index, .init = fixture_setup, .fini = fixture_teardown, .timeout = 120);
 
 #define JOB "obs_observer_ts_idx_v1"
 #define INDEX "idx_observations_observer_idx_timestamp"

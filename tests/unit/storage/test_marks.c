@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "ingest_fixture.h"
 
-TestSuite(marks, .timeout = 10);
+TestSuite(marks, .timeout = 120);
 
 #define TAKE(w, topic, number, item) cr_assert_eq(world_take(w, topic, number, "%s", item), MK_OK)
 #define CLIENT                                                                            \

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "ingest_fixture.h"
 
-TestSuite(packet, .timeout = 10);
+TestSuite(packet, .timeout = 120);
 
 #define H1 "00112233445566aa"
 #define H2 "00112233445566bb"

@@ -6,7 +6,7 @@
 
 #include <criterion/criterion.h>
 
-TestSuite(resolve, .timeout = 10);
+TestSuite(resolve, .timeout = 120);
 
 /* A key that begins with these bytes. */
 static const uint8_t *

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "database_fixture.h"
 
-TestSuite(retention, .init = fixture_setup, .fini = fixture_teardown, .timeout = 60);
+TestSuite(retention, .init = fixture_setup, .fini = fixture_teardown, .timeout = 120);
 
 /* What is 100 days old when the clock of the tests says 2026-11-18. */
 #define OLD "2026-08-10T00:00:00Z"

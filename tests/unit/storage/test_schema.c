@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "database_fixture.h"
 
-TestSuite(schema, .init = fixture_setup, .fini = fixture_teardown, .timeout = 20);
+TestSuite(schema, .init = fixture_setup, .fini = fixture_teardown, .timeout = 120);
 
 /* Everything that CoreScope's schema says, as text that two databases can be compared by. */
 static const char tables_sql[] =

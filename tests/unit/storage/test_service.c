@@ -8,7 +8,7 @@
 #include <meshkern/testkit.h>
 #include <sys/stat.h>
 
-TestSuite(service, .timeout = 30);
+TestSuite(service, .timeout = 120);
 
 #define H(n) "00112233445566a" #n
 
@@ -164,6 +164,22 @@ Test(service, statistics_are_told_when_something_changed)
 	mk_tk_forget(tk);
 	mk_tk_advance(tk, 3000000);
 	cr_expect_eq(mk_tk_published(tk, "storage/stats"), 0);
+	finished(tk);
+}
+
+Test(service, how_much_memory_it_has_is_told_also_while_nothing_happens)
+{
+	mk_tk *tk = started(NULL);
+	int64_t idle;
+
+	wait_state(tk, "\"ready\"");
+	mk_tk_advance(tk, 1000000);
+	idle = mk_tk_number(tk, "memory_bytes");
+	cr_expect_gt(idle, 100000);
+	send(tk, "snapshot/rain", "{'mm':1}", MK_OK);
+	mk_tk_advance(tk, 1000000);
+	cr_expect_gt(mk_tk_number(tk, "memory_bytes"), idle);
+	cr_expect_lt(mk_tk_number(tk, "memory_bytes"), 64 << 20);
 	finished(tk);
 }
 

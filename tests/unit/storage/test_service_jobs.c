@@ -6,7 +6,7 @@
 
 #include <meshkern/testkit.h>
 
-TestSuite(service_jobs, .timeout = 30);
+TestSuite(service_jobs, .timeout = 120);
 
 #define LAST_SEEN "tx_last_seen_backfill_v1"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "ingest_fixture.h"
 
-TestSuite(snapshot, .timeout = 10);
+TestSuite(snapshot, .timeout = 120);
 
 static mk_result
 take_from(struct world *w, const char *origin, const char *topic, uint32_t flags, const char *json)

@@ -3,7 +3,7 @@
 
 #include <meshcore/hash.h>
 
-TestSuite(upgrade, .init = fixture_setup, .fini = fixture_teardown, .timeout = 60);
+TestSuite(upgrade, .init = fixture_setup, .fini = fixture_teardown, .timeout = 120);
 
 static const char schema_dump[] =
     "SELECT type, name, tbl_name, sql FROM sqlite_master ORDER BY type, name";

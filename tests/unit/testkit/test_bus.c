@@ -7,7 +7,7 @@
 #include <signal.h>
 #include <stdlib.h>
 
-TestSuite(bus, .timeout = 20);
+TestSuite(bus, .timeout = 120);
 
 static void
 note_msg(const mk_host *host, const mk_msg *m)

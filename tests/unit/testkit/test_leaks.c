@@ -12,7 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
-TestSuite(leaks, .timeout = 20);
+TestSuite(leaks, .timeout = 120);
 
 static mk_result
 open_file(const mk_host *host)

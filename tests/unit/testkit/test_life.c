@@ -8,7 +8,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-TestSuite(life, .timeout = 20);
+TestSuite(life, .timeout = 120);
 
 static mk_result
 refuse(const mk_host *host, char *why, uint32_t why_len)

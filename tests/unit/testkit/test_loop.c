@@ -10,7 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
-TestSuite(loop, .timeout = 20);
+TestSuite(loop, .timeout = 120);
 
 static void
 note_timer(const mk_host *host, uint32_t id)

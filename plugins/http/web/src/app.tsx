@@ -2,7 +2,7 @@
 //
 // The shell: rail or bottom bar, the page of the present address, the state of the connection.
 import { render, type FunctionComponent } from "preact";
-import { useEffect, useRef } from "preact/hooks";
+import { useEffect, useLayoutEffect, useRef } from "preact/hooks";
 import { signal, useSignal } from "@preact/signals";
 import { gaps, link, listen } from "./lib/events";
 import { clock, duration, plural } from "./lib/format";
@@ -136,8 +136,9 @@ function Outlet() {
 	void ready.value;
 	const View = d && loaded.get(d);
 	// The heading of another page is where reading begins; the first page leaves the focus where it is.
+	// At once: later it might take the focus from where the next key has put it.
 	const left = useRef<Destination | undefined>(d);
-	useEffect(() => {
+	useLayoutEffect(() => {
 		const heading = View && left.current !== d ? document.querySelector<HTMLElement>("main h1") : null;
 		if (!heading) return; // soon: some pages go on to their first view
 		left.current = d;

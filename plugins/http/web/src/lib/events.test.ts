@@ -33,7 +33,7 @@ Object.assign(globalThis, {
 	WebSocket: Socket, location: { origin: "http://mesh" }, addEventListener: () => {}, setInterval: () => 0,
 	setTimeout: (f: () => void) => timers.push(f),
 });
-const { listen, link, gaps } = await import("./events");
+const { listen, link, gaps, more } = await import("./events");
 
 const got: number[] = [];
 const lost: number[] = [];
@@ -84,4 +84,16 @@ test("after a restart of the daemon numbers begin anew, and that is a gap of unk
 	now().message(2, { epoch: 8 });
 	assert.deepEqual(lost, [3, -1]);
 	assert.deepEqual(got.slice(-2), [1, 2]);
+});
+test("what is not offered to everybody is asked for with the key, and a refusal is told", () => {
+	reconnect();
+	assert.equal(more.value, false);
+	now().say({ type: "hello", topics: ["packet/stored"], more: true });
+	assert.equal(more.value, true);
+	const told: string[] = [];
+	const stop = listen("rx/raw", { message: () => {}, key: "secret", refused: (why) => told.push(why) });
+	assert.deepEqual(now().sent.at(-1), { do: "subscribe", topic: "rx/raw", retained: false, key: "secret" });
+	now().say({ type: "error", do: "subscribe", topic: "rx/raw", error: "the key is not right" });
+	assert.deepEqual(told, ["the key is not right"]);
+	stop();
 });

@@ -23,6 +23,10 @@ export interface Handlers<T = Record<string, unknown>> {
 	/** Look into this subtree's last values first. */
 	retained?: boolean;
 	filter?: Record<string, unknown>;
+	/** The operator's, for what is not offered to everybody. */
+	key?: string;
+	/** The daemon does not let this page listen, and why. */
+	refused?: (why: string) => void;
 }
 
 export type LinkState = "connecting" | "open" | "down";
@@ -36,10 +40,14 @@ export const gaps = signal<{ topic: string; lost: number; at: number }[]>([]);
 /** Messages per topic since the page was opened. */
 export const received = new Map<string, number>();
 export const offered = signal<string[]>([]);
+/** Everything else on the bus is offered to who has the operator's key. */
+export const more = signal(false);
 
 interface Frame extends Message {
 	type: "hello" | "ok" | "error" | "pong" | "message" | "lost" | "end";
 	topics?: string[];
+	more?: boolean;
+	do?: string;
 	from?: number;
 	lost?: number;
 	error?: string;
@@ -127,7 +135,8 @@ class Stream {
 		const retained = all.some((h) => h.retained);
 		// One subscription serves all listeners, so it is filtered only if there is a single one.
 		const filter = all.length === 1 ? all[0]!.filter : undefined;
-		this.send({ do: "subscribe", topic, retained, ...(filter ? { filter } : {}) });
+		const key = all.find((h) => h.key)?.key;
+		this.send({ do: "subscribe", topic, retained, ...(filter ? { filter } : {}), ...(key ? { key } : {}) });
 	}
 
 	private greet(topics: string[]): void {
@@ -164,7 +173,10 @@ class Stream {
 	private read(text: string): void {
 		this.heardAt = Date.now();
 		const m = JSON.parse(text) as Frame;
-		if (m.type === "hello") this.greet(m.topics ?? []);
+		if (m.type === "hello") {
+			more.value = m.more ?? false;
+			this.greet(m.topics ?? []);
+		} else if (m.type === "error" && m.do === "subscribe") for (const h of this.listeners.get(m.topic) ?? []) h.refused?.(m.error ?? "");
 		else if (m.type === "message" && !m.replayed && this.held.has(m.topic)) this.held.get(m.topic)!.push(m);
 		else if (m.type === "message") this.take(m);
 		else if (m.type === "lost") this.tellGap(m.topic, m.lost ?? -1, m.epoch, (m.from ?? 0) + (m.lost ?? 0));

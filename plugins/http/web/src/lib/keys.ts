@@ -2,7 +2,7 @@
 //
 // Keys. Whoever is mounted last is asked first, so Escape closes the innermost thing. Sequences
 // ("g n") have a second to be completed; nothing is taken from fields into which text is typed.
-import { useEffect, useRef } from "preact/hooks";
+import { useLayoutEffect, useRef } from "preact/hooks";
 
 export interface KeyHelp {
 	keys: string;
@@ -54,7 +54,9 @@ export function useKeys(keys: Record<string, Handler>, help: KeyHelp[] = []): vo
 	const layer = useRef<Layer>({ keys, help });
 	layer.current.keys = keys;
 	layer.current.help = help;
-	useEffect(() => {
+	// Together with what is shown: an effect after the next frame would leave keys that come before it to
+	// what has just been opened over, or to what has just been closed.
+	useLayoutEffect(() => {
 		const mine = layer.current;
 		layers.push(mine);
 		return () => void layers.splice(layers.indexOf(mine), 1);

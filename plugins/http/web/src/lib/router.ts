@@ -56,10 +56,12 @@ export function fromHash(hash: string): string | null {
 		compare: "/observers/compare",
 	};
 	const tabs: Record<string, string> = {
-		"neighbor-graph": "/network/neighbors", "hash-sizes": "/network/multibyte", collisions: "/network/prefixes",
-		distance: "/network/distances", scopes: "/network/scopes", subpaths: "/network/routes",
+		neighborgraph: "/network/neighbors", topology: "/network/neighbors", hashsizes: "/network/multibyte", hashstats: "/network/multibyte",
+		collisions: "/network/prefixes", hashissues: "/network/prefixes", prefixtool: "/network/prefixes", distance: "/network/distances",
+		scopes: "/network/scopes", subpaths: "/network/routes", overview: "/", relayairtime: "/network/airtime", channels: "/channels",
+		nodes: "/nodes", roles: "/nodes", clockhealth: "/nodes", rfhealth: "/observers", rf: "/observers",
 	};
-	const given = new URLSearchParams(query ?? ""), tab = given.get("tab") ?? "";
+	const given = new URLSearchParams(query ?? ""), tab = (given.get("tab") ?? "").replaceAll("-", "");
 	const [lat, lon, zoom] = ["lat", "lon", "zoom"].map((name) => given.get(name));
 	if ((page === "map" || page === "live") && lat && lon) return href("/map", { c: `${lat},${lon},${zoom ?? 10}` });
 	if (page === "packets" && !rest && given.get("filter")) return href("/packets", { q: given.get("filter") });

@@ -13,17 +13,30 @@ export interface TileSource {
 
 interface Tile {
 	image: HTMLImageElement;
+	/** The same for the night; made when it is first needed: filters are slow, frames are many. */
+	dark: HTMLCanvasElement | null;
 	state: "loading" | "here" | "failed";
 	at: number;
 }
 
-const KEPT = 256;
+const KEPT = 160;
 const AGAIN_MS = 30000;
 const COARSER = 4; // levels above, that are looked for
 
 /** The level at which a tile is about as large as it was drawn. */
 export const levelOf = (k: number, dpr: number, most: number): number =>
 	Math.max(0, Math.min(most, Math.round(Math.log2((k * dpr) / 256) - (dpr > 1 ? 0.5 : 0))));
+
+/** Tiles are made for daylight. */
+function darkened(image: HTMLImageElement): HTMLCanvasElement {
+	const canvas = document.createElement("canvas");
+	canvas.width = image.naturalWidth;
+	canvas.height = image.naturalHeight;
+	const ctx = canvas.getContext("2d")!;
+	ctx.filter = "invert(0.92) hue-rotate(180deg) saturate(0.6)";
+	ctx.drawImage(image, 0, 0);
+	return canvas;
+}
 
 export class Tiles implements Basemap {
 	private readonly tiles = new Map<string, Tile>();
@@ -47,22 +60,21 @@ export class Tiles implements Basemap {
 		const north = Math.max(0, Math.floor(-view.y / size)), south = Math.min(n - 1, Math.floor((view.height - view.y) / size));
 		ctx.save();
 		ctx.setTransform(view.dpr, 0, 0, view.dpr, 0, 0);
-		// Tiles are made for daylight.
-		if (this.isDark()) ctx.filter = "invert(0.92) hue-rotate(180deg) saturate(0.6)";
+		const dark = this.isDark();
 		for (let y = north; y <= south; y++)
-			for (let x = west; x <= east; x++) this.paint(ctx, z, x, y, view.x + x * size, view.y + y * size, size);
+			for (let x = west; x <= east; x++) this.paint(ctx, z, x, y, view.x + x * size, view.y + y * size, size, dark);
 		ctx.restore();
 		this.forget();
 	}
 
-	private paint(ctx: CanvasRenderingContext2D, z: number, x: number, y: number, left: number, top: number, size: number): void {
+	private paint(ctx: CanvasRenderingContext2D, z: number, x: number, y: number, left: number, top: number, size: number, dark: boolean): void {
 		for (let up = 0; up <= Math.min(z, COARSER); up++) {
 			const f = 2 ** up;
 			const t = this.get(z - up, Math.floor(x / f), Math.floor(y / f), up === 0);
 			if (t?.state !== "here") continue;
 			const part = t.image.naturalWidth / f;
 			// Half a pixel more hides the seams between tiles of broken sizes.
-			ctx.drawImage(t.image, (x % f) * part, (y % f) * part, part, part, left, top, size + 0.5, size + 0.5);
+			ctx.drawImage(dark ? (t.dark ??= darkened(t.image)) : t.image, (x % f) * part, (y % f) * part, part, part, left, top, size + 0.5, size + 0.5);
 			return;
 		}
 	}
@@ -77,7 +89,7 @@ export class Tiles implements Basemap {
 		}
 		if (!wanted) return undefined;
 		const image = new Image();
-		const tile: Tile = { image, state: "loading", at: Date.now() };
+		const tile: Tile = { image, dark: null, state: "loading", at: Date.now() };
 		const end = (state: Tile["state"]) => () => {
 			tile.state = state;
 			tile.at = Date.now();

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: MIT
 import type { ComponentChildren } from "preact";
-import { useEffect, useRef } from "preact/hooks";
+import { useLayoutEffect, useRef } from "preact/hooks";
 
 /** A modal dialog of the browser's own: it keeps the focus and gives it back. */
 export function Dialog(p: { label: string; kind?: string; onClose: () => void; children: ComponentChildren }) {
 	const box = useRef<HTMLDialogElement>(null);
-	useEffect(() => {
+	// Before the next key: what is typed at once is for the dialog.
+	useLayoutEffect(() => {
 		const before = document.activeElement as HTMLElement | null;
 		box.current!.showModal();
 		// It may also go because something in it was chosen.

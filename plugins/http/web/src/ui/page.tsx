@@ -120,7 +120,7 @@ export async function copyText(text: string): Promise<void> {
 export function Menu(p: { icon?: IconName; label: string; text?: ComponentChildren; children: (close: () => void) => ComponentChildren }) {
 	const open = useSignal(false);
 	const box = useRef<HTMLDivElement>(null);
-	useEffect(() => {
+	useLayoutEffect(() => {
 		if (!open.value) return;
 		const out = (e: Event) => {
 			if (!box.current?.contains(e.target as Node)) open.value = false;

@@ -2,7 +2,7 @@
 //
 // What can be done with a row: `.` or the other mouse button opens it, arrows and Enter choose.
 import { signal } from "@preact/signals";
-import { useEffect, useRef } from "preact/hooks";
+import { useLayoutEffect, useRef } from "preact/hooks";
 import { Dialog } from "./dialog";
 import { Icon, type IconName } from "./icons";
 
@@ -26,7 +26,7 @@ export function RowMenu() {
 function Open({ menu }: { menu: RowMenuOf }) {
 	const list = useRef<HTMLUListElement>(null);
 	const buttons = (): HTMLButtonElement[] => [...list.current!.querySelectorAll("button")];
-	useEffect(() => buttons()[0]?.focus(), []);
+	useLayoutEffect(() => buttons()[0]?.focus(), []);
 	const move = (by: number): void => {
 		const all = buttons(), at = all.indexOf(document.activeElement as HTMLButtonElement);
 		all[(at + by + all.length) % all.length]?.focus();

@@ -26,6 +26,7 @@ import { MapTable } from "./table";
 import { Timeline } from "./timeline";
 import { Feed, Layers, Legend, Search, findNodes } from "./tools";
 import { Tip } from "./tip";
+import { WeakPanel } from "./weak";
 import { isDark, paint, token } from "../../lib/palette";
 
 const rowsOf = (keys: readonly string[]): number[] => keys.map((k) => nodes.find(k)).filter((r) => r >= 0);
@@ -179,7 +180,7 @@ export default function MapPage() {
 				? <LinkFacts row={link} onClose={clearSelection} more={<a class="button" href={href("/network/neighbors", { link: s.link!.map((k) => k.slice(0, 16)).join("~") })}>In the table of links</a>} />
 				: selected.length === 2
 					? <WayPanel mesh={data} a={selected[0]!} b={selected[1]!} ways={between} />
-					: selected.length === 1 ? <NodePanel mesh={data} row={selected[0]!} /> : null
+					: selected.length === 1 ? <NodePanel mesh={data} row={selected[0]!} /> : s.weak && !s.table ? <WeakPanel mesh={data} /> : null
 	);
 	return (
 		<div class="page fill map-page">

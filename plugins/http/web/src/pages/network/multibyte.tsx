@@ -12,17 +12,19 @@ import type { Mesh } from "../../mesh/engine";
 import { ROLES } from "../../mesh/source";
 import { useMesh } from "../../mesh/use";
 import { MeshView } from "../../mesh/view";
-import { Bars, Lines } from "../../ui/chart";
+import { Bars } from "../../ui/chart";
 import { Ago, Badge, Figure, Honest, type Kind } from "../../ui/state";
 import { Rows } from "../../ui/rows";
 import type { ColumnDef } from "../../ui/table";
 import { NodeName } from "../map/panels";
+import { Proofs } from "./proofs";
 import { isRelay, upgrades, type Upgrade } from "./relays";
+import { Trend, type Day, type Sizes } from "./trend";
 import { useEffect } from "preact/hooks";
 
 interface Snapshot {
-	base: { window?: number; nodes: Row[] };
-	deltas: { body: { nodes?: Row[]; gone?: string[] } }[];
+	base: { window?: number; nodes: Row[]; days?: Day[] };
+	deltas: { nodes?: Row[]; gone?: string[]; days?: Day[] }[];
 }
 type Row = [key: string, sup: number, evidence: string, size: number, at: number, candidates: number, downgrade: number | boolean, hash_size: number, inconsistent: number | boolean, sizes: number[]];
 
@@ -36,11 +38,18 @@ interface Evidence {
 /** The base and what has changed since. */
 function evidenceOf(s: Snapshot | null): Map<string, Evidence> {
 	const found = new Map<string, Evidence>();
-	for (const body of s ? [s.base, ...s.deltas.map((d) => d.body)] : []) {
+	for (const body of s ? [s.base, ...s.deltas] : []) {
 		for (const [key, , , , at, candidates, downgrade, , inconsistent] of body.nodes ?? [])
 			found.set(key, { at, candidates, downgrade: Boolean(downgrade), inconsistent: Boolean(inconsistent) });
 	}
 	return found;
+}
+
+/** The relays of each day that is recorded, in order. */
+function daysOf(s: Snapshot | null): Day[] {
+	const found = new Map<number, Day>();
+	for (const body of s ? [s.base, ...s.deltas] : []) for (const d of body.days ?? []) found.set(d[0], d);
+	return [...found.values()].sort((a, b) => a[0] - b[0]);
 }
 
 const STATES: [word: string, kind: Kind][] = [["Not known", "off"], ["Suspected", "info"], ["Confirmed", "good"]];
@@ -48,10 +57,10 @@ const VIEWS: [id: string, words: string][] = [["", "All relays"], ["upgrade", "U
 
 export function Multibyte() {
 	const n = useSet(nodes, 3000), l = useSet(links, 3000);
-	const snapshot = useApi<Snapshot>("/api/snapshots/mbcap", 60000);
+	const snapshot = useApi<Snapshot>("/api/web/capabilities", 60000);
 	return (
 		<Honest state={n} has={n.table !== null} what="the list of nodes" owner="http">
-			{n.table && <Loaded n={n.table} l={l.table} evidence={evidenceOf(snapshot.value.data)} missing={snapshot.value.error?.missing ?? false} />}
+			{n.table && <Loaded n={n.table} l={l.table} evidence={evidenceOf(snapshot.value.data)} days={daysOf(snapshot.value.data)} missing={snapshot.value.error?.missing ?? false} />}
 		</Honest>
 	);
 }
@@ -63,10 +72,12 @@ function reason(n: Table, row: number, e: Evidence | undefined): string {
 	return "";
 }
 
-function Loaded({ n, l, evidence, missing }: { n: Table; l: Table | null; evidence: Map<string, Evidence>; missing: boolean }) {
+function Loaded({ n, l, evidence, days, missing }: { n: Table; l: Table | null; evidence: Map<string, Evidence>; days: Day[]; missing: boolean }) {
 	const view = param("show"), open = param("n");
-	const relays = useMemo(() => Array.from({ length: n.rows }, (_, i) => i).filter((i) => isRelay(n, i)), [n, n.rows]);
-	const ranked = useMemo(() => new Map(upgrades(n, l).map((u, i): [number, Upgrade & { rank: number }] => [u.row, { ...u, rank: i + 1 }])), [n, l, n.rows]);
+	// Whoever is gone needs no upgrade, and is not in the trend.
+	const here = (i: number): boolean => !n.has("active") || n.num("active", i) !== 0;
+	const relays = useMemo(() => Array.from({ length: n.rows }, (_, i) => i).filter((i) => isRelay(n, i) && here(i)), [n, n.rows]);
+	const ranked = useMemo(() => new Map(upgrades(n, l).filter((u) => here(u.row)).map((u, i): [number, Upgrade & { rank: number }] => [u.row, { ...u, rank: i + 1 }])), [n, l, n.rows]);
 	// Where the chosen order leaves two alike, the more useful upgrade is first.
 	const ordered = useMemo(() => [...relays].sort((a, b) => (ranked.get(a)?.rank ?? 1e9) - (ranked.get(b)?.rank ?? 1e9)), [relays, ranked]);
 	const rows = ordered.filter((i) => (view === "upgrade" ? ranked.has(i) : view === "" || n.num("capability", i) === Number(view)));
@@ -92,7 +103,7 @@ function Loaded({ n, l, evidence, missing }: { n: Table; l: Table | null; eviden
 				{[2, 1, 0].map((s) => <Figure key={s} name={STATES[s]![0]} value={count(by(s))} note={figure(s)} />)}
 				{sizes && <PacketSizes {...sizes} />}
 			</div>
-			{sizes?.hourly && <SizeTrend hourly={sizes.hourly} />}
+			<Trend days={days} hourly={sizes?.hourly ?? null} />
 			{missing && <p class="dim">The plugin mbcap has published nothing yet: what is shown is from the database.</p>}
 			<Rows
 				what="relays" columns={columns} rows={rows} version={`${n.version}${view}${n.rows}${evidence.size}${l?.version}`} rowKey={(r) => n.hex("key", r)}
@@ -114,38 +125,6 @@ function Loaded({ n, l, evidence, missing }: { n: Table; l: Table | null; eviden
 function State({ n, row }: { n: Table; row: number }) {
 	const [word, kind] = STATES[n.num("capability", row)] ?? STATES[0]!;
 	return <Badge kind={kind}>{word}</Badge>;
-}
-
-interface Sizes {
-	distribution: Record<string, number>;
-	hourly?: ({ hour: string } & Record<string, number | string>)[];
-}
-
-const DAYS_LEAST = 2; // of a trend
-const FEW = 20; // packets of a day; with fewer it has no share
-
-/** Share of packets by bytes of their hops, each day (UTC). */
-function SizeTrend({ hourly }: { hourly: NonNullable<Sizes["hourly"]> }) {
-	const days = new Map<number, number[]>();
-	for (const h of hourly) {
-		const at = Date.parse(`${String(h.hour).slice(0, 10)}T00:00:00Z`) / 1000;
-		const day = days.get(at) ?? days.set(at, [0, 0, 0]).get(at)!;
-		["1", "2", "3"].forEach((s, i) => (day[i]! += Number(h[s] ?? 0)));
-	}
-	const times = [...days.keys()].sort((a, b) => a - b);
-	const share = (i: number) => times.map((at) => {
-		const day = days.get(at)!, sum = day[0]! + day[1]! + day[2]!;
-		return sum < FEW ? null : (day[i]! / sum) * 100;
-	});
-	return (
-		<details class="card trend">
-			<summary>{`Trend: hops of packets, ${times.length} ${times.length === 1 ? "day" : "days"}`}</summary>
-			{times.length < DAYS_LEAST
-				? <p class="dim">There is one day only: too few for a trend.</p>
-				: <Lines label="Share of packets by bytes of their hops" unit="%" zero height={150} times={times} series={["1 byte", "2 bytes", "3 bytes"].map((name, i) => ({ name, digits: 1, values: share(i) }))} />}
-			<p class="dim">As far back as analytics remember. How many relays were confirmed on a day is not recorded.</p>
-		</details>
-	);
 }
 
 /** How packets write their hops. */
@@ -171,14 +150,16 @@ function SideMap({ chosen }: { chosen: number }) {
 		if (first.peek()) engine.value.fit(undefined, 0);
 		first.value = false;
 	}, [engine.value, mesh.value]);
+	const key = chosen >= 0 ? nodes.state.peek().table!.hex("key", chosen) : "";
 	useEffect(() => engine.value?.setSelected(chosen >= 0 ? [chosen] : []), [chosen, engine.value, mesh.value]);
 	return (
-		<aside class="side-map" aria-label="Relays on the map">
+		<aside class={key ? "side-map has-choice" : "side-map"} aria-label="Relays on the map">
 			<MeshView
 				engine={engine} label="Relays by multi-byte capability"
 				events={{ pick: (hit) => setQuery({ n: hit?.kind === "node" ? nodes.state.peek().table!.hex("key", hit.index) : "" }) }}
 			/>
-			<a class="button side-map-more" href={href("/map", { by: "size", links: "size", n: chosen >= 0 ? nodes.state.peek().table?.hex("key", chosen) : "" })}>Larger</a>
+			{key && <Proofs key={key} node={key} onClose={() => setQuery({ n: "" })} />}
+			<a class="button side-map-more" href={href("/map", { by: "size", links: "size", n: key })}>Larger</a>
 		</aside>
 	);
 }

@@ -80,7 +80,7 @@ export const columns = (t: Table): ColumnDef[] => [
 	{ id: "relays_1h", title: "Relays 1 h", width: "90px", right: true, value: (r) => (relays(t, r) ? t.num("relays_1h", r) : null), cell: (r) => (relays(t, r) ? count(t.num("relays_1h", r)) : dash) },
 	{ id: "last_relayed", title: "Last relay", width: "98px", right: true, value: (r) => t.num("last_relayed", r) || null, cell: (r) => <Ago at={t.num("last_relayed", r)} /> },
 	{ id: "neighbors", title: "Neighbors", width: "88px", right: true, value: (r) => t.num("neighbors", r), cell: (r) => t.num("neighbors", r) || dash },
-	{ id: "multibyte", title: "Multi-byte", width: "106px", help: "Does it forward paths with longer hops?", value: (r) => t.num("capability", r), cell: (r) => <Capability t={t} row={r} /> },
+	{ id: "multibyte", title: "Multi-byte", width: "116px", help: "Does it forward paths with longer hops?", value: (r) => t.num("capability", r), cell: (r) => <Capability t={t} row={r} /> },
 	{ id: "hash_size", title: "Hop B", width: "64px", right: true, help: "Bytes of a hop in its newest advert", value: (r) => t.num("hash_size", r) || null, cell: (r) => t.num("hash_size", r) || dash },
 	{ id: "sizes", title: "Sizes seen", width: "86px", value: (r) => sizes(t.num("sizes", r)), cell: (r) => sizes(t.num("sizes", r)) || dash },
 	{ id: "battery", title: "Battery", width: "76px", right: true, value: (r) => t.num("battery", r) || null, cell: (r) => (t.num("battery", r) ? `${(t.num("battery", r) / 1000).toFixed(2)} V` : dash) },

@@ -23,11 +23,15 @@ interface Battery {
 	thresholds: { low_mv: number; critical_mv: number };
 }
 
-/** Counts of every hour, those without packets, too. */
-export function hourly(buckets: { count: number; bucket: string }[], from: number, to: number): { times: number[]; values: number[] } {
-	const found = new Map(buckets.map((b) => [Math.floor(seconds(b.bucket) / 3600) * 3600, b.count]));
+/** Counts of every hour or day (UTC), those without packets, too. */
+export function every(step: number, buckets: { count: number; bucket: string }[], from: number, to: number): { times: number[]; values: number[] } {
+	const found = new Map<number, number>();
+	for (const b of buckets) {
+		const at = Math.floor(seconds(b.bucket) / step) * step;
+		found.set(at, (found.get(at) ?? 0) + b.count);
+	}
 	const times: number[] = [], values: number[] = [];
-	for (let at = Math.floor(from / 3600) * 3600; at <= to && times.length < 9000; at += 3600) {
+	for (let at = Math.floor(from / step) * step; at <= to && times.length < 9000; at += step) {
 		times.push(at);
 		values.push(found.get(at) ?? 0);
 	}
@@ -36,26 +40,33 @@ export function hourly(buckets: { count: number; bucket: string }[], from: numbe
 
 const FEW = 20;
 
-export function Days({ days, long = false }: { days: string; long?: boolean }) {
+const DAYS: [id: string, words: string][] = [["1", "last day"], ["7", "last 7 days"], ["30", "last 30 days"], ["90", "last 90 days"], ["365", "last year"]];
+
+/** The choice in the address, of those up to `most` days. */
+export function daysOf(otherwise: string, most: number): string {
+	const days = param("days");
+	return DAYS.some(([id]) => id === days) && Number(days) <= most ? days : otherwise;
+}
+
+export function Days({ days, most }: { days: string; most: number }) {
 	return (
 		<select data-time aria-label="Time" value={days} onChange={(e) => setQuery({ days: e.currentTarget.value })}>
-			<option value="1">last day</option><option value="7">last 7 days</option><option value="30">last 30 days</option>
-			{long && <option value="90">last 90 days</option>}
+			{DAYS.filter(([id]) => Number(id) <= most).map(([id, words]) => <option key={id} value={id}>{words}</option>)}
 		</select>
 	);
 }
 
 export function History({ key_ }: { key_: string }) {
-	const days = ["1", "7", "30"].includes(param("days")) ? param("days") : "7";
+	const days = daysOf("7", 365), step = Number(days) > 30 ? 86400 : 3600;
 	const loaded = useApi<Analytics>(`/api/nodes/${key_}/analytics?days=${days}`);
 	const battery = useApi<Battery>(`/api/nodes/${key_}/battery?days=${days}`);
 	const a = loaded.value.data, b = battery.value.data;
-	const activity = a && hourly(a.activityTimeline, seconds(a.timeRange.from), seconds(a.timeRange.to));
+	const activity = a && every(step, a.activityTimeline, seconds(a.timeRange.from), seconds(a.timeRange.to));
 	const s = a?.computedStats;
 	const range: [number, number] | null = a && [seconds(a.timeRange.from), seconds(a.timeRange.to)];
 	return (
 		<>
-			<div class="row"><Days days={days} /></div>
+			<div class="row"><Days days={days} most={365} /></div>
 			<Honest state={loaded.value} has={a !== null} what="its history" owner="analytics">
 				{a && s && activity && range && (
 					<>
@@ -65,7 +76,7 @@ export function History({ key_ }: { key_: string }) {
 							<Figure name="Longest silence" value={s.longestSilenceMs > 0 ? duration(s.longestSilenceMs / 1000) : "–"} />
 							<Figure name="Mean SNR" value={a.snrTrend.length === 0 ? "unknown" : a.snrTrend.length < FEW ? "too few" : fixed(s.snrMean, 1, "dB")} note={`n = ${count(a.snrTrend.length)}`} />
 						</div>
-						<section><h3>Packets an hour</h3><Lines label="Packets an hour" range={range} zero times={activity.times} series={[{ name: "Packets", bars: true, values: activity.values }]} /></section>
+						<section><h3>{`Packets ${step === 3600 ? "an hour" : "a day"}`}</h3><Lines label={`Packets ${step === 3600 ? "an hour" : "a day"}`} range={range} zero times={activity.times} series={[{ name: "Packets", bars: true, values: activity.values }]} /></section>
 						<section>
 							<h3>SNR</h3>
 							{a.snrTrend.length === 0

@@ -6,8 +6,8 @@ import { go, href, param, setQuery } from "../../lib/router";
 import type { Table } from "../../lib/sets";
 import { nodes, useSet } from "../../lib/store";
 import { RoleIcon } from "../../ui/icons";
-import { List, withQuery } from "../../ui/list";
-import { Button, copyText } from "../../ui/page";
+import { asFile, List, withQuery } from "../../ui/list";
+import { Button, copyText, download } from "../../ui/page";
 import type { RowMenuOf } from "../../ui/rowmenu";
 import { Ago } from "../../ui/state";
 import { columns, fields, nameOf, ROLE_WORDS, SHOWN, State, stateOf } from "./columns";
@@ -58,6 +58,12 @@ function menuOf(t: Table, r: number): RowMenuOf {
 	};
 }
 
+/** All that is known of them, not only the columns that are shown. */
+function save(t: Table, keys: string[]): void {
+	const rows = Uint32Array.from(keys.map((k) => nodes.find(k)).filter((r) => r >= 0));
+	download("nodes.csv", "text/csv", asFile("csv", columns(t), rows));
+}
+
 export function NodeList({ open, tab }: { open: string | null; tab: string }) {
 	const state = useSet(nodes, 500);
 	void pins.value;
@@ -72,9 +78,10 @@ export function NodeList({ open, tab }: { open: string | null; tab: string }) {
 			actions={(keys, clear) => (
 				<>
 					<span>{count(keys.length)} selected</span>
-					<Button label="Compare them" icon="table" text="Compare" disabled={keys.length < 2 || keys.length > 6} onClick={() => go(href("/nodes/compare", { keys: keys.join(".") }))} />
+					<Button label={keys.length > 6 ? "Compare them: six at most" : "Compare them"} icon="table" text="Compare" disabled={keys.length < 2 || keys.length > 6} onClick={() => go(href("/nodes/compare", { keys: keys.join(".") }))} />
 					<Button label="Show them on the map" icon="map" text="Map" onClick={() => go(href("/map", { nodes: keys.join(".") }))} />
 					<Button label="Pin them to Now" icon="pin" text="Pin" onClick={() => keys.filter((k) => !pins.value.includes(k)).forEach(togglePin)} />
+					<Button label="Save them as CSV" icon="export" text="CSV" onClick={() => save(state.table!, keys)} />
 					<Button label="Select none" icon="close" text="None" onClick={clear} />
 				</>
 			)}

@@ -74,7 +74,7 @@ export function Overview({ key_, row }: { key_: string; row: number }) {
 							["Battery", n.battery_mv ? `${(n.battery_mv / 1000).toFixed(2)} V` : "not reported"],
 							...(n.temperature_c != null ? [["Temperature", fixed(n.temperature_c, 1, "°C")] as [string, string]] : []),
 							["Its clock", skew.value.data ? <Clock skew={skew.value.data} /> : skew.value.loading ? "…" : "no samples"],
-							["Multi-byte paths", t && row >= 0 ? <Capability t={t} row={row} /> : "–"],
+							["Multi-byte paths", t && row >= 0 ? <><Capability t={t} row={row} />{relays && <> <a href={`/network/multibyte?n=${key_}`}>packets that say so</a></>}</> : "–"],
 							["Bytes of a hop", `${n.hash_size || "not known"}${n.hash_size_inconsistent ? `; seen ${n.hash_sizes_seen?.join(", ") ?? "several"} within 7 days, which old firmware does by mistake` : ""}`],
 							["Scope", n.default_scope ?? "none"],
 							...(n.transported_scopes?.length ? [["Relays scopes", n.transported_scopes.join(", ")] as [string, string]] : []),

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 import { signal, useSignal } from "@preact/signals";
-import { clock, duration } from "../../lib/format";
+import { clock, duration, percent } from "../../lib/format";
 import { canNotify, notifying, setNotifying } from "../../lib/notify";
 import { now } from "../../lib/time";
 import { Button, Menu } from "../../ui/page";
@@ -64,7 +64,8 @@ function Notify() {
 	);
 }
 
-export function Alerts({ alerts, checked }: { alerts: Alert[] | undefined; checked: number | undefined }) {
+/** `reading`: how much of the past is read, 0 to 1; null: all of it. */
+export function Alerts({ alerts, checked, reading }: { alerts: Alert[] | undefined; checked: number | undefined; reading: number | null }) {
 	if (alerts === undefined) return null;
 	const t = now.value;
 	const awake = alerts.filter((a) => !((snoozed.value[a.id] ?? 0) > t));
@@ -75,7 +76,8 @@ export function Alerts({ alerts, checked }: { alerts: Alert[] | undefined; check
 				<h2>Needs you</h2>
 				<span class="row dim">{checked ? `checked ${clock(checked, t)}` : ""}<Notify /></span>
 			</div>
-			{awake.length === 0 && <Notice kind="good">{`Nothing needs you${asleep > 0 ? `; ${asleep} put off` : ""}.`}</Notice>}
+			{reading !== null && <Notice kind="info">{`The daemon has just begun and reads the past (${percent(reading)}). Which observers are silent is told after that.`}</Notice>}
+			{awake.length === 0 && reading === null && <Notice kind="good">{`Nothing needs you${asleep > 0 ? `; ${asleep} put off` : ""}.`}</Notice>}
 			<ul class="alerts">
 				{awake.slice(0, MAX).map((a) => (
 					<li key={a.id}>

@@ -20,6 +20,9 @@ import { Thumb } from "./thumb";
 
 export interface Overview {
 	at?: number;
+	/** All of the past that is held in memory is read; until then who is silent cannot be told. */
+	warm?: boolean;
+	progress?: number;
 	flow?: {
 		brokers?: { connected: number; total: number } | null;
 		sources?: string[];
@@ -37,17 +40,26 @@ export interface Overview {
 	recent?: Row[];
 }
 
+const WARMING_MS = 2000;
+
 /** The rest is asked for when the first question is answered. */
 export default function Now() {
 	const loaded = useApi<Overview>("/api/overview", 10000);
 	const o = loaded.value.data;
+	const warming = o?.warm === false;
+	// A daemon that has just begun knows more every second.
+	useEffect(() => {
+		if (!warming) return;
+		const timer = setInterval(() => loaded.peek().refresh(), WARMING_MS);
+		return () => clearInterval(timer);
+	}, [warming]);
 	return (
-		<Page title="Now" aside={o?.totals && <Totals totals={o.totals} />}>
+		<Page title="Now" aside={o?.totals && <Totals totals={o.totals} warming={warming} />}>
 			<Honest state={loaded.value} has={o !== null} what="the overview" owner="http">{o && <Flow o={o} />}</Honest>
 			{(o !== null || loaded.value.error !== null) && (
 				<div class="now">
 					<div class="now-main">
-						{o && <Alerts alerts={o.alerts} checked={o.checked_at ?? o.at} />}
+						{o && <Alerts alerts={o.alerts} checked={o.checked_at ?? o.at} reading={warming ? (o.progress ?? 0) : null} />}
 						<MyNodes />
 						{o && <Changes changes={o.changes} />}
 					</div>
@@ -61,12 +73,12 @@ export default function Now() {
 	);
 }
 
-function Totals({ totals: t }: { totals: NonNullable<Overview["totals"]> }) {
+function Totals({ totals: t, warming }: { totals: NonNullable<Overview["totals"]>; warming: boolean }) {
 	return (
 		<span class="totals">
 			{t.nodes_active != null && <span>{`${count(t.nodes_active)} of ${plural(t.nodes ?? 0, "node")} active`}</span>}
 			{t.observers_active != null && <span>{`${count(t.observers_active)} of ${plural(t.observers ?? 0, "observer")}`}</span>}
-			{t.observations_24h != null && <span>{`${count(t.observations_24h)} receptions in 24 h`}</span>}
+			{t.observations_24h != null && <span>{`${count(t.observations_24h)} receptions in 24 h${warming ? " so far" : ""}`}</span>}
 		</span>
 	);
 }

@@ -4,13 +4,13 @@
 import { useApi } from "../../lib/api";
 import { count, duration, fixed, full, plural, seconds, shortKey } from "../../lib/format";
 import { typeToken, typeWord } from "../../lib/palette";
-import { go, param } from "../../lib/router";
+import { go } from "../../lib/router";
 import { nodes, observers, useSet } from "../../lib/store";
 import { Bars, Columns, Lines } from "../../ui/chart";
 import { withQuery } from "../../ui/list";
 import { CopyButton, Drawer, Tabs } from "../../ui/page";
 import { Ago, Badge, Facts, Figure, Honest, Notice } from "../../ui/state";
-import { Days } from "../nodes/history";
+import { Days, daysOf } from "../nodes/history";
 import { PacketsOf } from "../nodes/packets";
 import { Coverage } from "./coverage";
 import { healthOf, nameOf, nodeOf } from "./list";
@@ -94,11 +94,9 @@ interface Metrics {
 	metrics: { timestamp: string; noise_floor: number | null; battery_mv: number | null; tx_airtime_pct: number | null; rx_airtime_pct: number | null; recv_error_rate: number | null }[];
 }
 
-const daysOf = (): string => (["1", "7", "30"].includes(param("days")) ? param("days") : "1");
-
 function Radio({ id }: { id: string }) {
 	// What it reported of itself is in the database for longer than what analytics remember.
-	const days = param("days") === "90" ? "90" : daysOf();
+	const days = daysOf("1", 365);
 	const since = new Date((Math.floor(Date.now() / 60000) * 60 - Number(days) * 86400) * 1000).toISOString();
 	const loaded = useApi<Metrics>(`/api/observers/${encodeURIComponent(id)}/metrics?since=${since}&resolution=${days === "1" ? "5m" : "1h"}`);
 	const { data } = loaded.value;
@@ -108,7 +106,7 @@ function Radio({ id }: { id: string }) {
 	const of = (k: "noise_floor" | "tx_airtime_pct" | "rx_airtime_pct" | "recv_error_rate") => data!.metrics.map((m) => m[k]);
 	return (
 		<>
-			<div class="row"><Days days={days} long /></div>
+			<div class="row"><Days days={days} most={365} /></div>
 			<Honest state={loaded.value} has={data !== null} what="the history of its radio" owner="storage">
 				{data && data.metrics.length === 0 && <Notice kind="info">It reported nothing about its radio in this time.</Notice>}
 				{data && data.metrics.length > 0 && (
@@ -156,14 +154,14 @@ export function buckets(found: { label: string; count: number }[], days: number,
 }
 
 function Hears({ id }: { id: string }) {
-	const days = daysOf();
+	const days = daysOf("1", 90);
 	const loaded = useApi<Analytics>(`/api/observers/${encodeURIComponent(id)}/analytics?days=${days}`);
 	const { data } = loaded.value;
 	const at = Date.now() / 1000;
 	const types = Object.entries(data?.packetTypes ?? {}).sort(([, a], [, b]) => b - a);
 	return (
 		<>
-			<div class="row"><Days days={days} /></div>
+			<div class="row"><Days days={days} most={90} /></div>
 			<Honest state={loaded.value} has={data !== null} what="what it hears" owner="analytics">
 				{data && data.timeline.length === 0 && <Notice kind="info">It heard nothing in this time.</Notice>}
 				{data && data.timeline.length > 0 && (

@@ -4,7 +4,8 @@
 // It is the same everywhere by the observer and the microsecond in which it was received.
 import { useEffect, useRef } from "preact/hooks";
 import { useSignal } from "@preact/signals";
-import { covers, listen, offered, type Message } from "../../lib/events";
+import { apiKey } from "../../lib/api";
+import { listen, type Message } from "../../lib/events";
 import { clock, count } from "../../lib/format";
 import { useKeys } from "../../lib/keys";
 import { typeWord } from "../../lib/palette";
@@ -12,7 +13,8 @@ import { param, setQuery } from "../../lib/router";
 import { observerName, observers, useSet } from "../../lib/store";
 import { now } from "../../lib/time";
 import { Button } from "../../ui/page";
-import { Figure, Notice } from "../../ui/state";
+import { Figure } from "../../ui/state";
+import { access, NeedsKey } from "./key";
 
 interface Item {
 	at?: number;
@@ -57,12 +59,16 @@ function quantile(list: number[], q: number): number {
 
 export function Follow() {
 	const trips = useRef(new Map<string, Trip>());
-	const version = useSignal(0), paused = useSignal(false);
+	const version = useSignal(0), paused = useSignal(false), refused = useSignal(""), lost = useSignal(0);
 	const q = param("q").trim().toLowerCase();
 	useSet(observers, 5000);
-	const topics = TOPICS.filter(([topic]) => offered.value.some((o) => covers(o, topic)));
+	const key = apiKey.value;
+	const may = ([topic]: readonly [string, string]): boolean => access(topic) === "open" || (access(topic) === "key" && key !== "");
+	const topics = TOPICS.filter(may);
 	useEffect(() => {
 		let timer = 0;
+		refused.value = "";
+		lost.value = 0;
 		const take = (m: Message<{ items?: Item[] }>, step: "raw" | "decoded" | "stored"): void => {
 			if (paused.peek() || m.replayed) return;
 			const here = Date.now() * 1000, all = trips.current;
@@ -86,33 +92,37 @@ export function Follow() {
 				version.value++;
 			}, 400);
 		};
-		const stops = topics.map(([topic, step]) => listen<{ items?: Item[] }>(topic, { message: (m) => take(m, step) }));
+		const stops = topics.map(([topic, step]) => listen<{ items?: Item[] }>(topic, {
+			message: (m) => take(m, step),
+			gap: (_, n) => void (lost.value += Math.max(1, n)),
+			...(access(topic) === "key" ? { key, refused: (why: string) => void (refused.value = why) } : {}),
+		}));
 		return () => {
 			stops.forEach((f) => f());
 			clearTimeout(timer);
 		};
-	}, [topics.map(([t]) => t).join()]);
+	}, [topics.map(([t]) => t).join(), key]);
 	useKeys({ space: () => void (paused.value = !paused.value) }, [{ keys: "space", words: "pause or go on" }]);
 	void version.value;
 	const fits = (t: Trip): boolean => !q || t.hash.startsWith(q) || observerName(t.observer).toLowerCase().includes(q);
 	const all = [...trips.current.values()].reverse();
 	const list = all.filter(fits);
-	const missing = TOPICS.filter(([t]) => !topics.some(([x]) => x === t)).map(([t]) => t);
-	const shown = STEPS.filter(([id]) => id === "here" || topics.some(([, step]) => step === id));
+	const needed = TOPICS.map(([t]) => t).filter((t) => access(t) !== "open");
+	const shown = STEPS.filter(([id]) => id === "here" || topics.some(([topic, step]) => step === id && (access(topic) === "open" || refused.value === "")));
 	return (
 		<>
 			<div class="toolbar">
 				<label class="pick-inline grow">Follow <input type="text" data-filter class="grow" placeholder="the beginning of a hash, or an observer" value={param("q")} onInput={(e) => setQuery({ q: e.currentTarget.value })} /></label>
 				<Button icon={paused.value ? "play" : "pause"} label={paused.value ? "Go on" : "Pause"} pressed={paused.value} onClick={() => (paused.value = !paused.value)} />
 			</div>
-			{missing.length > 0 && offered.value.length > 0 && <Notice kind="info">{`${missing.join(" and ")} ${missing.length === 1 ? "is" : "are"} not offered to pages by this daemon: the time is counted in the next step.`}</Notice>}
+			<NeedsKey topics={needed} refused={refused.value} so=": without them their time is counted in the next step" />
 			<div class="figures">
 				{shown.map(([id, title, words]) => {
 					const times = list.map((t) => took(t, STEPS.findIndex(([s]) => s === id))).filter((x): x is number => x !== undefined).sort((a, b) => a - b);
 					return <Figure key={id} name={title} value={times.length < FEW ? "too few" : ms(quantile(times, 0.5))} note={<span title={words}>{times.length < FEW ? `n = ${times.length}` : `95 of 100 within ${ms(quantile(times, 0.95))}`}</span>} />;
 				})}
 			</div>
-			<p class="count" role="status">{`${count(Math.min(SHOWN, list.length))} of the last ${count(all.length)} receptions${paused.value ? ", paused" : ""}`}</p>
+			<p class="count" role="status">{`${count(Math.min(SHOWN, list.length))} of the last ${count(all.length)} receptions${lost.value > 0 ? `; ${count(lost.value)} messages were too many to be shown` : ""}${paused.value ? ", paused" : ""}`}</p>
 			<div class="card scroll-x" tabIndex={0}>
 				<table class="list follow">
 					<thead><tr><th>Received</th><th>Packet</th><th>By</th>{shown.map(([id, title, words]) => <th key={id} class="right" title={words}>{title}</th>)}<th class="right">Altogether</th></tr></thead>

@@ -34,7 +34,7 @@ const EVERY_MS = 5000;
 const LEVELS: [word: string, kind: Kind][] = [["error", "bad"], ["warning", "warn"], ["info", "off"], ["debug", "off"]];
 
 /** Asked for while there is a key, and again while the page is visible. */
-function useDetails() {
+export function useDetails() {
 	const state = useSignal<{ data: Details | null; error: ApiError | null; at: number }>({ data: null, error: null, at: 0 });
 	const key = apiKey.value;
 	useEffect(() => {
@@ -71,7 +71,7 @@ function why(e: ApiError): string {
 }
 
 /** What is shown until there is something: a question for the key, or why there is nothing. */
-function Before({ error }: { error: ApiError | null }) {
+export function Before({ error }: { error: ApiError | null }) {
 	const ask = () => {
 		apiKey.value = "";
 		withKey(() => {});
@@ -93,7 +93,7 @@ const isOf = (l: Line, plugin: string): boolean => l.area === `plugin ${plugin}`
 
 const speaker = (l: Line): string => (l.area.startsWith("plugin ") ? l.area.slice(7) : l.area);
 
-function LogLines({ lines }: { lines: Line[] }) {
+export function LogLines({ lines }: { lines: Line[] }) {
 	if (lines.length === 0) return <p class="dim">No line of the last ones.</p>;
 	return (
 		<ol class="log" tabIndex={0} aria-label="Lines of the log, the newest first">

@@ -4,16 +4,20 @@
 // are many, and says so.
 import { useEffect, useRef } from "preact/hooks";
 import { useSignal } from "@preact/signals";
-import { listen, offered, type Message } from "../../lib/events";
+import { apiKey, useApi } from "../../lib/api";
+import { listen, more, offered, type Message } from "../../lib/events";
 import { clock, count } from "../../lib/format";
 import { useKeys } from "../../lib/keys";
 import { param, setQuery } from "../../lib/router";
-import { Button, CopyButton, download } from "../../ui/page";
+import { Button, download } from "../../ui/page";
+import { access, NeedsKey } from "./key";
+import { Body } from "./message";
 
 const KEPT = 1000;
 const SHOWN = 60;
 const PER_SECOND = 20;
-const BODY_MAX = 20000; // characters that are shown
+/** Subtrees that say more together, where nobody has to know the names below. */
+const TREES = ["core/", "storage/", "snapshot/"];
 
 const SAMPLES: [id: string, words: string][] = [["all", "all"], ["20s", "20 a second at most"], ["10", "one in 10"], ["100", "one in 100"]];
 
@@ -39,12 +43,17 @@ export function Inspector() {
 	const counts = useRef({ came: 0, fit: 0, lost: 0 });
 	const version = useSignal(0);
 	const paused = useSignal(false), step = useRef(false);
-	const open = useSignal<string>("");
+	const open = useSignal<string>(""), refused = useSignal("");
+	const bus = useApi<{ topics: { name: string }[] }>("/api/bus", 30000);
+	const way = access(topic), key = way === "key" ? apiKey.value : "";
 	const latest = useRef({ q, sample });
 	latest.current = { q, sample };
 	useEffect(() => {
 		kept.current = [];
 		counts.current = { came: 0, fit: 0, lost: 0 };
+		refused.value = "";
+		version.value++;
+		if (way === "closed" ? offered.peek().length > 0 : way === "key" && !key) return;
 		let second = 0, inSecond = 0, timer = 0;
 		const draw = (): void => {
 			timer ||= window.setTimeout(() => {
@@ -73,36 +82,41 @@ export function Inspector() {
 				counts.current.lost += Math.max(1, lost);
 				draw();
 			},
+			...(key ? { key, refused: (why: string) => void (refused.value = why) } : {}),
 		});
-		version.value++;
 		return () => {
 			stop();
 			clearTimeout(timer);
 		};
-	}, [topic]);
+	}, [topic, way, key]);
 	useKeys({ space: () => void (paused.value = !paused.value) }, [{ keys: "space", words: "pause or go on" }]);
 	void version.value;
 	const list = kept.current.slice(-SHOWN).reverse();
 	const id = (m: Message): string => `${m.topic}-${m.epoch}-${m.seq}`;
 	const c = counts.current;
-	const topics = [...new Set([topic, "packet/stored", ...offered.value.flatMap((t) => (t === "core/" ? ["core/", "core/stats", "core/plugins", "core/heads"] : t === "storage/" ? ["storage/", "storage/stats", "storage/committed"] : [t]))])];
-	const closed = offered.value.length > 0 && !offered.value.some((t) => t === topic || (t.endsWith("/") && topic.startsWith(t)));
+	// What is being read does not move away.
+	const look = (which: string): void => {
+		open.value = open.value === which ? "" : which;
+		if (open.value !== "") paused.value = true;
+	};
+	const known = (bus.value.data?.topics ?? []).map((t) => t.name).filter((t) => more.value || access(t) === "open");
+	const topics = [...new Set([topic, "packet/stored", ...TREES.filter((t) => access(t) === "open"), ...offered.value.filter((t) => !t.endsWith("/")), ...known])].sort();
 	return (
 		<>
 			<div class="toolbar">
-				<label class="pick-inline">Topic <select value={topic} onChange={(e) => setQuery({ topic: e.currentTarget.value })}>{topics.map((t) => <option key={t} value={t}>{t}</option>)}</select></label>
+				<label class="pick-inline">Topic <select value={topic} onChange={(e) => setQuery({ topic: e.currentTarget.value })}>{topics.map((t) => <option key={t} value={t}>{access(t) === "key" ? `${t} (with the key)` : t}</option>)}</select></label>
 				<label class="pick-inline grow">Has <input type="text" data-filter class="grow" placeholder="a text, or items.type=4" value={q} onInput={(e) => setQuery({ q: e.currentTarget.value })} /></label>
 				<label class="pick-inline">Show <select value={sample} onChange={(e) => setQuery({ sample: e.currentTarget.value === "20s" ? "" : e.currentTarget.value })}>{SAMPLES.map(([s, w]) => <option key={s} value={s}>{w}</option>)}</select></label>
 				<Button icon={paused.value ? "play" : "pause"} label={paused.value ? "Go on" : "Pause"} pressed={paused.value} onClick={() => (paused.value = !paused.value)} />
 				{paused.value && <Button icon="right" label="The next one" onClick={() => void (step.current = true)} />}
 				<Button icon="export" label={`Save the last ${count(kept.current.length)} as NDJSON`} onClick={() => download(`${topic.replaceAll("/", "-")}.ndjson`, "application/x-ndjson", kept.current.map((m) => JSON.stringify(m)).join("\n"))} />
 			</div>
-			{closed && <p class="notice info">{`${topic} is not offered to pages: listen with meshkern tail ${topic}`}</p>}
+			<NeedsKey topics={way === "open" ? [] : [topic]} refused={refused.value} so="" />
 			<p class="count" role="status">{`${count(c.came)} came, ${count(c.fit)} fit, ${count(kept.current.length)} kept, ${count(list.length)} shown${c.lost > 0 ? `, ${count(c.lost)} lost` : ""}${paused.value ? ", paused" : ""}`}</p>
 			<ol class="bus-messages">
 				{list.map((m) => (
 					<li key={id(m)}>
-						<button type="button" class="bus-message" aria-expanded={open.value === id(m)} onClick={() => (open.value = open.value === id(m) ? "" : id(m))}>
+						<button type="button" class="bus-message" aria-expanded={open.value === id(m)} onClick={() => look(id(m))}>
 							<span class="dim">{clock(m.time_us / 1e6, Date.now() / 1000, true)}</span> <code>{m.topic}</code> <span class="dim">{`#${m.seq} ${m.origin}`}</span>
 							{m.retained && <span class="badge off">last value</span>}{m.delta && <span class="badge off">change</span>}
 							<span class="ellipsis grow dim mono">{brief(m.body)}</span>
@@ -111,7 +125,7 @@ export function Inspector() {
 					</li>
 				))}
 			</ol>
-			{list.length === 0 && <p class="dim">Nothing yet.</p>}
+			{list.length === 0 && (way === "open" || key) && !refused.value && <p class="dim">Nothing yet.</p>}
 		</>
 	);
 }
@@ -119,14 +133,4 @@ export function Inspector() {
 function brief(body: unknown): string {
 	const text = JSON.stringify(body);
 	return text.length > 300 ? `${text.slice(0, 300)}…` : text;
-}
-
-function Body({ m }: { m: Message }) {
-	const text = JSON.stringify(m.body, null, 2);
-	return (
-		<div class="bus-body">
-			<CopyButton text={JSON.stringify(m)} label="Copy the message" />
-			<pre tabIndex={0}>{text.length > BODY_MAX ? `${text.slice(0, BODY_MAX)}\n… ${count(text.length - BODY_MAX)} characters more; the file has them` : text}</pre>
-		</div>
-	);
 }

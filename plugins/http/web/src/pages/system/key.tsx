@@ -5,6 +5,7 @@ import { signal, useSignal } from "@preact/signals";
 import { ApiError, apiKey, post } from "../../lib/api";
 import { Dialog } from "../../ui/dialog";
 import { Button } from "../../ui/page";
+import { covers, more, offered } from "../../lib/events";
 import { Notice } from "../../ui/state";
 
 const asking = signal<(() => void) | null>(null);
@@ -25,6 +26,30 @@ export function KeyButton() {
 			/>
 			{asking.value && <Ask />}
 		</>
+	);
+}
+
+/** How a page may listen to a topic: as everybody, with the operator's key, or not at all. */
+export function access(topic: string): "open" | "key" | "closed" {
+	if (offered.value.some((o) => covers(o, topic))) return "open";
+	return more.value ? "key" : "closed";
+}
+
+/** What is said about topics that only the operator may look at. `refused`: why the key was not taken. */
+export function NeedsKey({ topics, refused, so }: { topics: string[]; refused: string; so: string }) {
+	const ask = (): void => {
+		apiKey.value = "";
+		withKey(() => {});
+	};
+	if (topics.length === 0 || offered.value.length === 0) return null;
+	const names = topics.join(" and "), are = topics.length === 1 ? "is" : "are";
+	if (!more.value) return <Notice kind="info">{`${names} ${are} not offered to pages by this daemon${so}.`}</Notice>;
+	if (apiKey.value && !refused) return null;
+	return (
+		<Notice kind={refused ? "bad" : "info"}>
+			{refused ? `${names}: ${refused}. ` : `${names} ${are} shown to who has the operator's key${so}. `}
+			<Button icon="lock" label={`Give the key to look at ${names}`} text={refused ? "Give another key" : "Give the key"} onClick={ask} />
+		</Notice>
 	);
 }
 

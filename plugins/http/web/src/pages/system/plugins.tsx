@@ -5,13 +5,14 @@ import { useEffect, useMemo, useRef } from "preact/hooks";
 import { useSignal } from "@preact/signals";
 import { useApi } from "../../lib/api";
 import { covers, listen } from "../../lib/events";
-import { bytes, count, short, duration, fixed, percent } from "../../lib/format";
+import { bytes, clock, count, short, duration, fixed, percent } from "../../lib/format";
 import { param, setQuery } from "../../lib/router";
 import { now } from "../../lib/time";
 import { Spark } from "../../ui/chart";
 import { Button, Drawer } from "../../ui/page";
 import { Ago, Badge, Facts, Honest, Notice, type Kind } from "../../ui/state";
 import { Grid, type ColumnDef } from "../../ui/table";
+import { BeatLegend, Beats, usePast, type Past } from "./hour";
 import { Inside } from "./inside";
 import { useAction } from "./key";
 
@@ -95,6 +96,7 @@ export function Plugins() {
 	const items = state.value.data?.items;
 	const rates = useRates(items, (p) => p.in + p.out), cpus = useRates(items, (p) => p.numbers.cpu_us ?? 0);
 	const action = useAction();
+	const past = usePast();
 	const open = param("plugin");
 	// A change of state is told at once: look then, and not only every 5 s.
 	useEffect(() => listen("core/plugins", { message: () => state.peek().refresh() }), [state]);
@@ -114,7 +116,7 @@ export function Plugins() {
 		{ id: "cpu", title: "CPU", width: "66px", right: true, help: "Of one processor, all its threads; since the last look", cell: (i) => percent(cpu(items![i]!), 1) },
 		{ id: "lag", title: "Behind", width: "76px", right: true, help: "Messages that wait for it", cell: (i) => count(items![i]!.lag) },
 		{ id: "lost", title: "Lost", width: "66px", right: true, help: "Messages it was told are gone", cell: (i) => (items![i]!.lost > 0 ? <span class="bad-text">{count(items![i]!.lost)}</span> : "0") },
-		{ id: "restarts", title: "Restarts", width: "80px", right: true, help: "Since the daemon was started", cell: (i) => (items![i]!.crashes > 0 ? <span class="bad-text">{`${items![i]!.restarts} (${items![i]!.crashes} crashes)`}</span> : count(items![i]!.restarts)) },
+		{ id: "restarts", title: "Restarts", width: "112px", right: true, help: "In 24 hours, of all since the daemon was started", cell: (i) => <Restarts p={items![i]!} past={past} /> },
 		{ id: "memory", title: "Memory", width: "84px", right: true, help: "Of a process of its own", cell: (i) => (items![i]!.rss_bytes > 0 ? bytes(items![i]!.rss_bytes) : <span class="dim">shared</span>) },
 		{ id: "version", title: "Version", width: "78px", cell: (i) => items![i]!.version },
 		{ id: "does", title: "What it does", width: "minmax(200px, 2fr)", cell: (i) => <span title={items![i]!.summary}>{items![i]!.summary}</span> },
@@ -138,14 +140,24 @@ export function Plugins() {
 							</div>
 						)}
 					/>
-					{chosen && <Details p={chosen} all={items!} action={action} />}
+					{chosen && <Details p={chosen} all={items!} action={action} past={past} />}
 				</div>
 			</Honest>
 		</>
 	);
 }
 
-function Details({ p, all, action }: { p: Plugin; all: Plugin[]; action: ReturnType<typeof useAction> }) {
+/** "2 of 5", with the crashes among them. */
+function Restarts({ p, past }: { p: Plugin; past: Past | null }) {
+	const day = past?.instances.find((x) => x.name === p.name);
+	if (!day || !past) return <>{count(p.restarts)}</>;
+	const words = `${count(day.restarts_24h)}${day.restarts_24h === p.restarts ? "" : ` of ${count(p.restarts)}`}`;
+	const title = `${past.day ? "In 24 hours" : `Since ${clock(past.since_us / 1e6, now.value)}, when the server of the pages began to look`}: ${day.restarts_24h} restarts, ${day.crashes_24h} crashes. Since the daemon was started: ${p.restarts} and ${p.crashes}`;
+	return day.crashes_24h > 0 ? <span class="bad-text" title={title}>{`${words}, ${count(day.crashes_24h)} crashed`}</span> : <span title={title}>{words}</span>;
+}
+
+function Details({ p, all, action, past }: { p: Plugin; all: Plugin[]; action: ReturnType<typeof useAction>; past: Past | null }) {
+	const hour = past?.instances.find((x) => x.name === p.name);
 	const sure = useSignal("");
 	const path = (what: string): string => `/api/plugins/${encodeURIComponent(p.name)}/${what}`;
 	const act = (what: string, words: string, warn = "") => (
@@ -184,11 +196,19 @@ function Details({ p, all, action }: { p: Plugin; all: Plugin[]; action: ReturnT
 					["Gaps", `${count(p.gaps)}, ${count(p.lost)} messages lost`],
 					["Refused", `${count(p.refused)} messages; ${count(p.throttled)} held up by its limit`],
 					["CPU time", p.numbers.cpu_us === undefined ? "not told" : `${duration(p.numbers.cpu_us / 1e6)} since it was started`],
-					["Restarts", `${count(p.restarts)}, ${count(p.crashes)} after a crash`],
+					["Restarts", `${hour ? `${count(hour.restarts_24h)} in 24 hours, ` : ""}${count(p.restarts)} in all, ${count(p.crashes)} after a crash`],
+					...(hour && hour.most > 0 ? [["Most behind", `${count(hour.most)} messages, at ${clock(hour.most_us / 1e6, now.value)}`] as [string, string]] : []),
 					...(p.misbehaved > 0 ? [["Misbehaved", `${count(p.misbehaved)} times, at last: ${p.last_misbehaviour}`] as [string, string]] : []),
 					...(p.callback ? [["Is in", `${p.callback} for ${duration(p.callback_us / 1e6)}`] as [string, string]] : []),
 				]}
 			/>
+			{hour && past && (
+				<section>
+					<h3>The last hour</h3>
+					<Beats p={hour} seconds={past.beat_seconds} at={past.at_us} />
+					<BeatLegend />
+				</section>
+			)}
 			{p.outbox && (
 				<section>
 					<h3>Outbox</h3>
