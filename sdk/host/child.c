@@ -176,13 +176,14 @@ child_on_pid(void *arg, uint32_t events)
 	close(c->out);
 	c->pid_watch = c->out_watch = NULL;
 	c->pid = 0;
-	c->on_end(c->arg, status, usage.ru_maxrss);
+	c->on_end(c->arg, status, usage.ru_maxrss > c->begin_rss_kib ? usage.ru_maxrss : 0);
 }
 
 mk_result
 child_start(struct child *c, struct loop *loop, const char *name, const char *const *args, int fd3,
 	    int fd4, void (*on_end)(void *, int, long), void *arg, mk_err *err)
 {
+	struct rusage ours = { 0 };
 	int out[2];
 	mk_result rc;
 
@@ -192,6 +193,9 @@ child_start(struct child *c, struct loop *loop, const char *name, const char *co
 		return mk_err_errno(err, "pipe");
 	rc = child_spawn(&c->pid, args, fd3, fd4, out[1], err);
 	close(out[1]);
+	/* Until it became another program its memory was ours. */
+	(void)getrusage(RUSAGE_SELF, &ours);
+	c->begin_rss_kib = ours.ru_maxrss;
 	if (rc == MK_OK) {
 		fcntl(out[0], F_SETFL, O_NONBLOCK);
 		c->out = out[0];

@@ -27,6 +27,7 @@ struct child {
 	char line[1024];
 	size_t line_len;
 	struct log_limit log_limit;
+	long begin_rss_kib; /* ours when it began: what the kernel counts for it is at least that */
 	void (*on_end)(void *arg, int status, long max_rss_kib);
 	void *arg;
 };
@@ -43,7 +44,7 @@ const char *const *child_builtin_dirs(void);
  * become 3 and 4 in the child (-1: /dev/null). Its output goes to `out`. */
 mk_result child_spawn(pid_t *pid, const char *const *args, int fd3, int fd4, int out, mk_err *err);
 
-/* The same, watched by the loop until on_end. */
+/* The same, watched by the loop until on_end. max_rss_kib is 0 if that cannot be told from ours. */
 mk_result child_start(struct child *c, struct loop *loop, const char *name, const char *const *args,
 		      int fd3, int fd4, void (*on_end)(void *arg, int status, long max_rss_kib),
 		      void *arg, mk_err *err);

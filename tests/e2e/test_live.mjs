@@ -79,9 +79,9 @@ test("the page goes on by itself when the daemon was restarted, and catches up",
 test("when the source is switched off the page says that no data flows, and when it is on again that it does", async () => {
 	await d.post("/api/plugins/sim/disable");
 	const page = await open(`${d.base}/`);
-	await page.locator(".flow-facts", { hasText: /Last packet \d+ (s|min) ago/ }).waitFor({ timeout: 2000 * SECONDS });
+	await page.locator(".flow-facts", { hasText: /Last packet ([3-9] s|\d\d+ s|\d+ min) ago/ }).waitFor({ timeout: 2000 * SECONDS });
 	await d.post("/api/plugins/sim/enable");
-	await page.locator(".flow-facts", { hasText: "Last packet now" }).waitFor({ timeout: 2000 * SECONDS });
+	await page.locator(".flow-facts", { hasText: /Last packet (now|[12] s ago)/ }).waitFor({ timeout: 2000 * SECONDS });
 	equal(page.problems, []);
 	await page.context().close();
 });

@@ -62,12 +62,16 @@ test("a message is read byte by byte, and copied as curl and as a test of the de
 		window.copied = [];
 		Object.defineProperty(navigator, "clipboard", { value: { writeText: (text) => Promise.resolve(window.copied.push(text)) } });
 	});
-	await page.goto(`${d.base}/system/bus?topic=packet/decoded&q=items.type%3D4`);
+	const hex = "1503112233A5B6C7D8E9";
+	await page.goto(`${d.base}/system/bus?topic=packet/decoded&q=${hex}`);
 	await page.locator("main").getByRole("button", { name: /Give the key to look at packet\/decoded/ }).click();
 	await giveKey(page);
-	await page.locator(".bus-message").first().waitFor();
-	await page.keyboard.press("Space");
+	await eventually("the packet on the bus", async () => {
+		await d.post("/api/packets", { hex, observer: "F".repeat(64), region: "BRU" });
+		return (await page.locator(".bus-message").count()) > 0;
+	});
 	await page.locator(".bus-message").first().click();
+	await page.getByText(", paused").waitFor();
 	await page.locator(".bus-tools").getByText("Bytes", { exact: true }).click();
 	await page.locator(".bus-body .bytes td", { hasText: "Header" }).waitFor();
 	for (const what of ["curl", "Test vector", "Message"]) await page.getByRole("button", { name: `Copy ${what}` }).click();
@@ -76,6 +80,7 @@ test("a message is read byte by byte, and copied as curl and as a test of the de
 		return all.length === 3 && all;
 	});
 	const line = JSON.parse(vector);
+	equal(line.raw_hex, hex);
 	ok(curl.includes(`/api/decode`) && curl.includes(line.raw_hex), curl);
 	equal(JSON.parse(message).topic, "packet/decoded");
 	const answer = await (await fetch(`${d.base}/api/decode`, { method: "POST", body: JSON.stringify({ hex: line.raw_hex }) })).json();

@@ -6,7 +6,6 @@ import os
 import signal
 import socket
 import tempfile
-import time
 import unittest
 
 from contain import Company, bad

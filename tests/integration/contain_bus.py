@@ -97,7 +97,8 @@ class Flood(unittest.TestCase):
             left = int(d.wait_log(r"plugin floods: left behind: (\d+) messages that the bus did not "
                                   "take")[1])
             self.assertGreater(left, 0)
-            self.assertEqual(d.topic("bad/flood")["seq"], accepted - left)
+            # What was on its way then may have been taken after all.
+            self.assertIn(d.topic("bad/flood")["seq"], range(accepted - left, accepted + 1))
 
     def test_a_subscriber_that_does_not_keep_up_at_all_hears_a_gap(self):
         """Others wait for it no longer than push_back."""

@@ -2,10 +2,12 @@
 # SPDX-License-Identifier: MIT
 """Plugins that use up more than they may, and those that leave something behind."""
 
+import os
+import signal
 import unittest
 
 from contain import Company, bad
-from daemon import SANITIZED, main
+from daemon import SANITIZED, main, wait_for
 
 LIMIT = {"limits": {"memory": "64MiB"}}
 
@@ -49,6 +51,25 @@ class Memory(unittest.TestCase):
     def test_zz_meanwhile_the_others_have_lost_nothing(self):
         self.daemon.lost_nothing(self)
         self.assertEqual(self.daemon.stop(), 0)
+
+
+@unittest.skipIf(SANITIZED, "a sanitizer needs more memory than any limit leaves")
+class Large(unittest.TestCase):
+    def test_killed_beside_a_large_daemon_a_process_has_not_reached_its_limit(self):
+        """What the kernel says of its memory begins with the daemon's own."""
+        others = {"floods": bad("flood", more={"limits": {"rate": 0}}), "victim": bad("slow", more=LIMIT)}
+        ring = {"ring": {"messages": 4_000_000, "bytes": "128MiB"}}
+        with Company(others, bus=ring) as d:
+            wait_for("a large daemon", lambda: d.ask("status")["rss_bytes"] > 80 << 20,
+                     context=d.log)
+            d.ask("disable", name="floods")
+            for _ in range(3):
+                pid = d.wait_state("victim", "running")["pid"]
+                os.kill(pid, signal.SIGKILL)
+                d.wait_plugin("victim", "another",
+                              lambda p, old=pid: p["state"] == "running" and p["pid"] not in (0, old))
+            row = d.plugin("victim")
+            self.assertEqual((row["restarts"], row["crashes"]), (3, 0), d.log())
 
 
 class LeftBehind(unittest.TestCase):

@@ -57,7 +57,7 @@ def wait_for(what, look, seconds=SECONDS, context=lambda: ""):
 
 class Refused(Exception):
     def __init__(self, result, error, data):
-        super().__init__(f"{error} ({result})")
+        super().__init__(f"{error} ({result}) {data or ''}")
         self.result, self.error, self.data = result, error, data
 
 

@@ -129,9 +129,12 @@ def wait_all(d, sink, wanted, seconds=daemon.SECONDS):
             return not missing
         return False
 
-    daemon.wait_for(f"{len(wanted)} numbers at {sink}", look, seconds, lambda: (
-        f"{count(d, sink)} are there, missing "
-        f"{[hex(n) for n in sorted(missing)[:5]]} and {len(missing)} altogether\n{d.log()}"))
+    while not look():  # however long it takes, as long as some come
+        have = count(d, sink)
+        daemon.wait_for(f"more of {len(wanted)} numbers at {sink}",
+                        lambda: count(d, sink) > have or look(), seconds, lambda: (
+                            f"{have} are there, missing {[hex(n) for n in sorted(missing)[:5]]} "
+                            f"and {len(missing)} altogether\n{d.log()}"))
 
 
 def folder_bytes(d, folder):

@@ -7,6 +7,7 @@
  * usage: http [seconds]      at least; a round lasts until it has seen enough
  */
 #define _GNU_SOURCE
+#include <errno.h>
 #include <netinet/in.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -254,6 +255,18 @@ client_ask(int fd, const char *request)
 	return true;
 }
 
+static void
+client_failed(const char *request)
+{
+	int why = errno; /* of an end of the stream it says nothing */
+
+	if (atomic_load(&stopping))
+		return;
+	atomic_fetch_add(&failures, 1);
+	fprintf(stderr, "no answer: %s: %.*s\n", strerror(why), (int)strcspn(request, "\r"),
+		request);
+}
+
 static void *
 client_asks(void *arg)
 {
@@ -277,9 +290,9 @@ client_asks(void *arg)
 			fd = client_connect();
 		}
 		if (fd != -1 && !client_ask(fd, requests[i % 7])) {
+			client_failed(requests[i % 7]);
 			close(fd);
 			fd = -1;
-			atomic_fetch_add(&failures, !atomic_load(&stopping));
 		}
 	}
 	if (fd != -1)

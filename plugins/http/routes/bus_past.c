@@ -13,6 +13,7 @@
 #define DAY_US 86400000000u
 #define FRESH_US 15000000u /* a daemon younger than that: its totals are of this time */
 #define BEHIND_MS 1000u
+#define BACK_US 10000000u
 #define LEAST_US 4000000u /* of a minute, for a rate */
 
 /* How a plugin was in a span of 10 s; the worst of it counts. In the answer they are digits. */
@@ -304,6 +305,10 @@ void
 bus_past_note(struct bus_past *p, const struct event *e)
 {
 	bool stats = strcmp(e->topic, "core/stats") == 0, old = (e->flags & MK_MSG_RETAINED) != 0;
+	/* A clock that is corrected by a little stands still for that time. */
+	uint64_t at_us = e->time_us < p->clock_us && e->time_us + BACK_US > p->clock_us
+			     ? p->clock_us
+			     : e->time_us;
 	const mk_val *items;
 	mk_doc doc;
 
@@ -311,11 +316,11 @@ bus_past_note(struct bus_past *p, const struct event *e)
 	if (mk_doc_open(&doc, e->body, e->len, NULL, NULL, 0) == MK_OK) {
 		items = mk_find(mk_doc_root(&doc), "items");
 		if (stats)
-			past_stats(p, e->time_us, mk_doc_root(&doc));
+			past_stats(p, at_us, mk_doc_root(&doc));
 		else if (!old)
-			past_advance(p, e->time_us);
+			past_advance(p, at_us);
 		for (uint32_t i = 0; !stats && i < mk_count(items); i++)
-			past_plugin(p, old ? 0 : e->time_us, mk_at(items, i));
+			past_plugin(p, old ? 0 : at_us, mk_at(items, i));
 	}
 	mk_doc_fini(&doc);
 }

@@ -123,6 +123,49 @@ proof_put(struct json *out, const char *name, const struct proof *y)
 	js_object_end(out);
 }
 
+/* Only the few packets that may say something are read with their observations. */
+static bool
+proof_may(const struct proofs *v, const struct read_packet *p)
+{
+	bool flood = p->route >= 0 && p->route <= FLOOD_MAX;
+
+	return p->latest != READ_NULL && p->latest >= v->since && proof_size(p) >= 2 &&
+	       ((p->type == ADVERT && p->from == v->node) ||
+		(v->hops && flood && p->type != TRACE));
+}
+
+static void
+proof_look(struct proofs *v, const struct read *r, struct read_scratch *brief,
+	   struct read_scratch *full)
+{
+	read_scratch_skip(brief, READ_SKIP_JSON | READ_SKIP_OBS);
+	read_scratch_skip(full, READ_SKIP_JSON);
+	for (uint32_t i = read_packet_end(r); i > read_packet_begin(r); i--) {
+		const struct read_packet *p = read_packet_at(r, brief, i - 1);
+
+		if (p == NULL || !proof_may(v, p))
+			continue;
+		p = read_packet_at(r, full, i - 1);
+		if (p != NULL)
+			proof_packet(v, p);
+	}
+}
+
+static void
+proof_answer(const struct proofs *v, const struct read *r, struct json *out)
+{
+	struct read_state state;
+
+	read_get_state(r, &state);
+	js_object(out);
+	js_kint(out, "from", v->since);
+	js_kstr(out, "oldest", state.complete ? NULL : state.oldest);
+	proof_put(out, "advert", &v->advert);
+	proof_put(out, "path", &v->path);
+	js_kuint(out, "sure", v->sure);
+	js_object_end(out);
+}
+
 static void
 proof_show(struct request *rq, struct json *out)
 {
@@ -130,8 +173,7 @@ proof_show(struct request *rq, struct json *out)
 	const char *key = request_text(rq, "node");
 	struct proofs v = { .node = read_node_find(r, key, strlen(key)),
 			    .since = who_now(rq) - request_int(rq, "days") * DAY_S };
-	struct read_scratch *s;
-	struct read_state state;
+	struct read_scratch *brief, *full;
 
 	if (!who_is_warm(rq))
 		return;
@@ -139,32 +181,20 @@ proof_show(struct request *rq, struct json *out)
 		request_fail(rq, 404, "Not found");
 		return;
 	}
-	s = read_scratch_new(r);
-	if (s == NULL) {
-		request_fail(rq, 500, "out of memory");
-		return;
-	}
 	key = read_node(r, v.node)->key;
 	v.hops = who_is_hex(key, 2 * sizeof(v.key));
 	for (size_t i = 0; v.hops && i < sizeof(v.key); i++)
 		v.key[i] = (uint8_t)(hops_token_read(key + 2 * i, 2) & 0xff);
-	read_scratch_skip(s, READ_SKIP_JSON);
-	for (uint32_t i = read_packet_end(r); i > read_packet_begin(r); i--) {
-		const struct read_packet *p = read_packet_at(r, s, i - 1);
-
-		if (p != NULL && p->latest != READ_NULL && p->latest >= v.since &&
-		    proof_size(p) >= 2)
-			proof_packet(&v, p);
+	brief = read_scratch_new(r);
+	full = read_scratch_new(r);
+	if (brief == NULL || full == NULL) {
+		request_fail(rq, 500, "out of memory");
+	} else {
+		proof_look(&v, r, brief, full);
+		proof_answer(&v, r, out);
 	}
-	read_scratch_free(s);
-	read_get_state(r, &state);
-	js_object(out);
-	js_kint(out, "from", v.since);
-	js_kstr(out, "oldest", state.complete ? NULL : state.oldest);
-	proof_put(out, "advert", &v.advert);
-	proof_put(out, "path", &v.path);
-	js_kuint(out, "sure", v.sure);
-	js_object_end(out);
+	read_scratch_free(brief);
+	read_scratch_free(full);
 }
 
 /* ------------------------------------------------------------ everybody -- */

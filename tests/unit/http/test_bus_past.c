@@ -185,6 +185,10 @@ Test(bus_past, a_clock_that_is_set_back_begins_anew, .init = begin, .fini = end)
 	stats(START + 2 * MINUTE, 1800, 9, 0, 0);
 	expect("\"since_us\":1795243200000000");
 	cr_expect_str_eq(beats(360) + 360 - 13, "2000000000002");
+	stats(START + 2 * MINUTE - SECOND, 1800, 9, 0,
+	      0); /* but not if it is corrected by a little */
+	expect("\"since_us\":1795243200000000");
+	cr_expect_str_eq(beats(360) + 360 - 13, "2000000000002");
 }
 
 Test(bus_past, nonsense_and_too_much_are_survived, .init = begin, .fini = end)

@@ -57,7 +57,8 @@ export function MeshView(p: MeshViewProps) {
 		p.begin?.(mesh);
 		p.engine.value = mesh;
 		return () => {
-			p.engine.value = null;
+			// A view that came in its place before the next frame is there already.
+			if (p.engine.peek() === mesh) p.engine.value = null;
 			mesh.destroy();
 		};
 	}, []);
