@@ -31,6 +31,8 @@ struct link {
 	void (*on_ready)(void *arg);
 	void (*on_peers)(void *arg);
 	void *arg;
+	nng_listener *listeners;
+	uint32_t listener_count;
 	bool stays; /* until the process ends */
 	struct later end;
 };
@@ -166,6 +168,7 @@ link_end(void *arg)
 	nng_close(k->socket);
 	nng_aio_free(k->aio);
 	close(k->peers_fd);
+	free(k->listeners);
 	free(k);
 }
 
@@ -180,8 +183,12 @@ link_close(struct link *k)
 	if (k->msg != NULL)
 		nng_msg_free(k->msg);
 	k->msg = NULL;
-	if (!k->stays)
-		later_do(&k->end, link_end, k);
+	if (k->stays)
+		return;
+	/* Addresses are free at once. This does not wait. */
+	for (uint32_t i = 0; i < k->listener_count; i++)
+		nng_listener_close(k->listeners[i]);
+	later_do(&k->end, link_end, k);
 }
 
 void
@@ -207,9 +214,14 @@ link_set_tls(nng_listener listener, const struct link_address *a)
 mk_result
 link_listen(struct link *k, const struct link_address *a, mk_err *err)
 {
-	nng_listener listener;
-	int rv = nng_listener_create(&listener, k->socket, a->url);
+	nng_listener listener,
+	    *more = realloc(k->listeners, (k->listener_count + 1) * sizeof(*more));
+	int rv;
 
+	if (more == NULL)
+		return mk_err_set(err, MK_ENOMEM, "bus socket: out of memory");
+	k->listeners = more;
+	rv = nng_listener_create(&listener, k->socket, a->url);
 	if (rv != 0)
 		return link_error(err, rv, a->url);
 	if (strncmp(a->url, "ipc:", 4) == 0 && a->mode != 0)
@@ -222,6 +234,7 @@ link_listen(struct link *k, const struct link_address *a, mk_err *err)
 		nng_listener_close(listener);
 		return link_error(err, rv, a->url);
 	}
+	k->listeners[k->listener_count++] = listener;
 	k->stays = k->stays || strncmp(a->url, "ws:", 3) == 0;
 	return MK_OK;
 }
