@@ -92,6 +92,10 @@ test("a message is read byte by byte, and copied as curl and as a test of the de
 	equal(answer.decoded.payload.type, line.decoded.type);
 	equal(answer.decoded.path.hops, line.expect.path);
 	equal(await axe(page), []);
+	// It was paused for this message alone.
+	await page.getByLabel("Has").fill("");
+	await page.getByLabel("Topic").selectOption("packet/stored");
+	await page.locator(".bus-message", { hasText: "packet/stored" }).first().waitFor();
 	await close(page);
 });
 

@@ -53,6 +53,8 @@ export function Inspector() {
 		counts.current = { came: 0, fit: 0, lost: 0 };
 		refused.value = "";
 		version.value++;
+		// It was held for what was being read, which is gone.
+		if (open.peek() !== "") [open.value, paused.value] = ["", false];
 		if (way === "closed" ? offered.peek().length > 0 : way === "key" && !key) return;
 		let second = 0, inSecond = 0, timer = 0;
 		const draw = (): void => {
@@ -125,7 +127,7 @@ export function Inspector() {
 					</li>
 				))}
 			</ol>
-			{list.length === 0 && (way === "open" || key) && !refused.value && <p class="dim">Nothing yet.</p>}
+			{list.length === 0 && (way === "open" || key) && !refused.value && <p class="dim">{paused.value ? "Paused: what comes is not kept." : "Nothing yet."}</p>}
 		</>
 	);
 }
