@@ -161,7 +161,10 @@ Test(service, statistics_are_told_when_something_changed)
 	cr_expect(strstr(last(tk, "storage/stats"), "\"obs_inserted\":1") != NULL);
 	cr_expect(strstr(last(tk, "storage/stats"), "\"hold_ms_p99\"") != NULL);
 	cr_expect_eq(mk_tk_number(tk, "tx_inserted"), 1);
-	mk_tk_forget(tk);
+	do { /* a checkpoint may have ended in between */
+		mk_tk_forget(tk);
+		mk_tk_advance(tk, 3000000);
+	} while (mk_tk_published(tk, "storage/stats") > 0);
 	mk_tk_advance(tk, 3000000);
 	cr_expect_eq(mk_tk_published(tk, "storage/stats"), 0);
 	finished(tk);
