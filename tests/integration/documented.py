@@ -28,14 +28,14 @@ ELSEWHERE = {
     r"nngcat .*tls\+tcp:": "integration/outside_nngcat.py, with certificates",
     r"(build/bin/)?meshkern plugin new": "integration/guide.py",
 }
-# What never ends by itself is ended, and must have said something.
+# What never ends by itself is ended, and must have said something; meshsim says it at its end.
 PRELUDE = """
 said=$PWD/said
 some() {
 	command "$@" >"$said" 2>&1 &
 	it=$! tries=0
 	sleep 2
-	while [ ! -s "$said" ] && kill -0 $it && [ $((tries += 1)) -lt 600 ]; do sleep 0.1; done
+	while [ ! -s "$said" ] && kill -0 $it && [ $((tries += 1)) -lt ${patience:-600} ]; do sleep 0.1; done
 	if kill -TERM $it 2>/dev/null; then wait $it || :; else wait $it; fi
 	cat "$said"
 	test -s "$said"
@@ -43,7 +43,7 @@ some() {
 nngcat() { some nngcat "$@"; }
 meshkernd() { case " $* " in *" --check "*) command meshkernd "$@" ;; *) some meshkernd "$@" ;; esac; }
 meshkern() { case $1 in tail) some meshkern "$@" ;; *) command meshkern "$@" ;; esac; }
-meshsim() { case $1 in --publish) some meshsim "$@" ;; *) command meshsim "$@" ;; esac; }
+meshsim() { case $1 in --publish) patience=20 some meshsim "$@" ;; *) command meshsim "$@" ;; esac; }
 python3() { case $1 in -m) some python3 "$@" ;; *) command python3 "$@" ;; esac; }
 """
 
