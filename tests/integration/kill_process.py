@@ -9,11 +9,11 @@ import time
 import unittest
 
 import kill_numbers as numbers
-from daemon import Control, Daemon, main
+from daemon import SANITIZED, Control, Daemon, main
 
 KILLS = 50
 HELD = 8192 + 1024  # messages that wait for the hub in a publisher, and that it may be ahead of it
-RESTART_MS = 100  # aimed at; a machine that is busy with others gives turns late, which is no failure
+RESTART_MS = 100  # of the quickest: a machine that is busy with others gives turns late
 RATE = 100  # at least, of 3000
 
 
@@ -51,8 +51,8 @@ class Kill(unittest.TestCase):
             self.assertEqual([r for r in records if r.flags & numbers.GAP], [])
             self.assertLessEqual(twice, KILLS)
             self.assertGreater(rate, RATE)
-            if min(restarts) * 1000 > RESTART_MS:
-                print(f"none of them within {RESTART_MS} ms")
+            if not SANITIZED:
+                self.assertLess(min(restarts) * 1000, RESTART_MS)
             self.assertEqual(
                 numbers.in_order(self, d, "other", numbers.read(d, "other"), wanted), 0)
 

@@ -76,7 +76,12 @@ tap_hang_up(struct tap *t)
 	(void)t->host->watch_fd(t->host, t->fd, 0);
 	close(t->fd);
 	t->fd = -1;
-	t->in_len = 0;
+	/* There may have been a large message, and for most of the time nobody looks. */
+	free(t->in);
+	t->in = NULL;
+	t->in_len = t->in_cap = 0;
+	mk_doc_fini(&t->doc);
+	mk_doc_fini(&t->frame);
 }
 
 void

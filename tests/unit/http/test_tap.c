@@ -3,6 +3,7 @@
  * The tap with a daemon that is a socket in a folder, and what clients may see through it.
  */
 #define _XOPEN_SOURCE 700
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -383,4 +384,26 @@ Test(tap, topics_are_limited, .init = begin, .fini = end)
 	cr_expect_not_null(
 	    strstr(say("{\"do\":\"subscribe\",\"topic\":\"x/t1\"," KEY "}"), "\"ok\""));
 	cr_expect_eq(stats().clients, TAP_TOPICS);
+}
+
+/* A daemon's answer may be of some MiB; nothing of it is kept when nobody looks any more. */
+Test(tap, its_memory_goes_with_the_last_who_looks, .init = begin, .fini = end)
+{
+	static const uint8_t head[4] = { 0, 0, 0x80, 0 }, part[1 << 15];
+	size_t before, with;
+
+	before = mallinfo2().uordblks + mallinfo2().hblkhd;
+	look("rx/raw", true);
+	cr_assert_eq(send(daemon_fd, head, 4, MSG_NOSIGNAL), 4);
+	for (int i = 0; i < 100; i++) {
+		cr_assert_eq(send(daemon_fd, part, sizeof(part), MSG_NOSIGNAL),
+			     (ssize_t)sizeof(part));
+		tap_on_fd(tap);
+	}
+	with = mallinfo2().uordblks + mallinfo2().hblkhd;
+	say("{\"do\":\"unsubscribe\",\"topic\":\"rx/raw\"}");
+	settle(false);
+	cr_expect_eq(watched, -1);
+	cr_expect_leq(mallinfo2().uordblks + mallinfo2().hblkhd, before + 65536, "%zu, then %zu",
+		      before, with);
 }
