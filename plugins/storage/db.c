@@ -272,6 +272,13 @@ db_use_wal(struct db *db, mk_err *err)
 				 db->path);
 }
 
+mk_result
+db_keep_temporary(struct db *db, bool in_memory, mk_err *err)
+{
+	return db_exec(db, in_memory ? "PRAGMA temp_store = MEMORY" : "PRAGMA temp_store = FILE",
+		       err);
+}
+
 /* ------------------------------------------------------------ statements -- */
 
 mk_result

@@ -68,6 +68,10 @@ const char *db_path(const struct db *db);
 size_t db_memory(const struct db *db);
 /* Switches the file to a write-ahead log, for good. */
 mk_result db_use_wal(struct db *db, mk_err *err);
+/* Where it keeps what it sorts or may have to take back: an upgrade sorts gigabytes, in a file; what
+ * comes later is some pages, and needs no disk that is full or that a sandbox does not give. Not
+ * within a transaction. */
+mk_result db_keep_temporary(struct db *db, bool in_memory, mk_err *err);
 /* The result and text of the connection's last failure; `rc` is SQLite's. */
 mk_result db_fail(struct db *db, int rc, mk_err *err);
 

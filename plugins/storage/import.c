@@ -275,6 +275,9 @@ import_upgrade(struct import *im, mk_err *err)
 	};
 	mk_result rc = upgrade_run(im->copy, &o, NULL, err);
 
+	/* What follows is for all rows at once. */
+	if (rc == MK_OK)
+		rc = db_keep_temporary(im->copy, false, err);
 	return rc == MK_OK ? import_backfill(im, err) : rc;
 }
 

@@ -151,6 +151,8 @@ open_locked(struct opened *o, const char *path, const struct db_options *options
 		rc = fill_database(o, err);
 	if (rc == MK_OK && o->state == SCHEMA_READY)
 		rc = db_use_wal(o->db, err);
+	if (rc == MK_OK && o->state == SCHEMA_READY)
+		rc = db_keep_temporary(o->db, true, err);
 	if (rc == MK_OK && o->state == SCHEMA_UPGRADE)
 		use_temporary_folder(path);
 	return rc;

@@ -310,6 +310,8 @@ upgrade_run(struct db *db, const struct upgrade_options *options, struct upgrade
 		rc = step_check(&u, err);
 	if (rc == MK_OK)
 		rc = db_checkpoint(db, true, NULL, err);
+	if (rc == MK_OK)
+		rc = db_keep_temporary(db, true, err);
 	sqlite3_progress_handler(db_handle(db), 0, NULL, NULL);
 	upgrade_tell(&u, "end", 0, 0);
 	return rc;

@@ -46,7 +46,7 @@ static const mk_option listen_table[] = {
 static const mk_option ring_table[] = {
 	OPT("messages", INT, .min = 64, .max = 16 << 20, .dflt = "65536",
 	    .help = "messages kept for replay, per topic class"),
-	OPT("bytes", SIZE, .min = 1 << 20, .max = INT64_C(64) << 30, .dflt = "64MiB",
+	OPT("bytes", SIZE, .min = 1 << 20, .max = INT64_C(64) << 30, .dflt = "16MiB",
 	    .help = "the same in bytes; what is reached first counts"),
 	END,
 };

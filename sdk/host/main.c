@@ -218,6 +218,9 @@ host_sandbox(const struct job *job, mk_arena *arena, int *landlock, mk_err *err)
 	s.write_paths = host_join(arena, job->write_paths, mine, 4);
 	if (s.read_paths == NULL || s.write_paths == NULL)
 		return mk_err_set(err, MK_ENOMEM, "out of memory");
+	/* Where libraries make temporary files: /tmp is not for it. */
+	if (job->state_dir != NULL && setenv("TMPDIR", job->state_dir, 1) != 0)
+		return mk_err_errno(err, "environment");
 	return sandbox_enter(&s, landlock, err);
 }
 

@@ -6,6 +6,7 @@ meshkern.yaml, but those that receive, how much of it is resident
   start     when a page gets its first answer
   warm      when the past has been read, and again when nothing has changed for a while
   requests  after each route of the pages was asked once
+  use       after a synthetic mesh has sent until everything is full that has a limit
   peak      the most that it ever was
 
 and what the plugins say that they keep themselves. MK_BIG_DATABASE: one made earlier, of which a copy
@@ -26,6 +27,7 @@ from http_client import ask, get_json  # noqa: E402
 
 BUILD = os.environ["MK_BINARY_DIR"]
 SECONDS = 300
+RATE, SEND_S = 2000, 60
 SETTLED_S = 15  # what is free is given back every ten seconds
 NUMBERS = re.compile(r"(^|_)(bytes|memory)($|_)")
 
@@ -72,6 +74,21 @@ def answers(port, route):
         return False
 
 
+def rings(d):
+    return d.ask("stats")["ring"].values()
+
+
+def send(d, plugins):
+    """Until both rings of the bus have thrown something away."""
+    plugins["sim"] = {"config": {"rate": RATE}}
+    d.configure(plugins, bus={"listen": []})
+    d.ask("reload")
+    time.sleep(SEND_S)
+    wait_for("a full ring", lambda: any(r["evicted"] > 0 for r in rings(d)), SECONDS, d.log)
+    for kind, ring in d.ask("stats")["ring"].items():
+        figure("use", f"bus_{kind}_bytes", ring["bytes"])
+
+
 def numbers(d):
     for item in d.ask("plugins")["items"]:
         for name, value in sorted(item["numbers"].items()):
@@ -102,6 +119,10 @@ def main():
         figure("requests", "rss", resident(d.pid))
         time.sleep(SETTLED_S)
         figure("requests", "rss_settled", resident(d.pid))
+        send(d, plugins)
+        figure("use", "rss", resident(d.pid))
+        time.sleep(SETTLED_S)
+        figure("use", "rss_settled", resident(d.pid))
         figure("peak", "rss", resident(d.pid, "VmHWM"))
 
 

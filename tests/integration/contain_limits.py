@@ -72,6 +72,14 @@ class Large(unittest.TestCase):
             self.assertEqual((row["restarts"], row["crashes"]), (3, 0), d.log())
 
 
+class Temporary(unittest.TestCase):
+    def test_a_process_makes_temporary_files_in_its_own_folder(self):
+        with Company({"sorts": bad("temporary")}) as d:
+            row = d.wait_plugin("sorts", "running", lambda p: "made" in p["numbers"])
+            self.assertEqual(row["numbers"]["made"], 1)
+            self.assertEqual(os.listdir(f"{d.dir}/data/state/sorts"), [f"left-{row['pid']}"])
+
+
 class LeftBehind(unittest.TestCase):
     WHAT = {"own": "1 threads of its own", "host": "thread stayer still running",
             "descriptor": "1 watched descriptors"}

@@ -179,6 +179,6 @@ class Rig:
         test.assertEqual(self.query("PRAGMA integrity_check")[0], "ok")
 
     def memory(self):
-        """Resident bytes of the daemon and of its plugins' processes."""
-        total = self.daemon.ask("status").get("rss_bytes", 0)
-        return total + sum(p["rss_bytes"] for p in self.daemon.ask("plugins")["items"])
+        """{name: resident bytes} of the daemon and of its plugins' processes."""
+        return {"meshkernd": self.daemon.ask("status")["rss_bytes"],
+                **{p["name"]: p["rss_bytes"] for p in self.daemon.ask("plugins")["items"]}}

@@ -46,7 +46,7 @@ class Flood(unittest.TestCase):
                 began = time.monotonic()
                 mesh, memory = rig.publish(COUNT, *MESH), []
                 while rig.observations() < COUNT * 0.95:
-                    memory.append((rig.observations(), rig.memory()))
+                    memory.append((rig.observations(), sum(rig.memory().values())))
                     time.sleep(0.5)
                     self.assertLess(time.monotonic() - began, 600)
                 self.finish(rig, mesh, began, f"undisturbed, {isolation}")

@@ -17,10 +17,9 @@ mk_result read_jobs(struct read *r, struct json *out, mk_err *err);
 /* A consistent copy of the database as a new file; ends soon after `stop` has become true. */
 mk_result read_backup(struct read *r, const char *file, const _Atomic bool *stop, mk_err *err);
 
-/* Observations since then, for each minute of Unix time that has any; and the newest of all, in
- * seconds. Takes a while, for a thread of its own. */
-mk_result read_minutes(struct read *r, int64_t since_s, const _Atomic bool *stop,
-		       void (*fn)(void *arg, int64_t minute, uint64_t count), void *arg,
-		       int64_t *newest, mk_err *err);
+/* Observations of each of `n` minutes, beginning with a minute of Unix time; and the newest of all,
+ * in seconds. Takes a while, for a thread of its own. */
+mk_result read_minutes(struct read *r, int64_t first, uint32_t *counts, uint32_t n,
+		       const _Atomic bool *stop, int64_t *newest, mk_err *err);
 
 #endif

@@ -156,14 +156,13 @@ read_backup(struct read *r, const char *file, const _Atomic bool *stop, mk_err *
 }
 
 mk_result
-read_minutes(struct read *r, int64_t since_s, const _Atomic bool *stop,
-	     void (*fn)(void *arg, int64_t minute, uint64_t count), void *arg, int64_t *newest,
-	     mk_err *err)
+read_minutes(struct read *r, int64_t first, uint32_t *counts, uint32_t n, const _Atomic bool *stop,
+	     int64_t *newest, mk_err *err)
 {
-	static const char sql[] =
-	    "SELECT timestamp / 60, count(*), max(timestamp) FROM observations"
-	    " WHERE timestamp >= ?1 GROUP BY 1"
-	    " UNION ALL SELECT -1, 0, max(timestamp) FROM observations";
+	/* Not grouped: SQLite would sort all of them first. */
+	static const char sql[] = "SELECT 0, timestamp FROM observations"
+				  " WHERE timestamp >= ?1"
+				  " UNION ALL SELECT 1, max(timestamp) FROM observations";
 	sqlite3 *db = admin_open(r, stop, err);
 	sqlite3_stmt *s = NULL;
 	mk_result rc = MK_OK;
@@ -171,12 +170,17 @@ read_minutes(struct read *r, int64_t since_s, const _Atomic bool *stop,
 
 	if (db == NULL)
 		return MK_EUNAVAIL;
+	memset(counts, 0, n * sizeof(counts[0]));
 	step = sqlite3_prepare_v2(db, sql, -1, &s, NULL);
 	if (step == SQLITE_OK) {
-		sqlite3_bind_int64(s, 1, since_s);
+		sqlite3_bind_int64(s, 1, first * 60);
 		while ((step = sqlite3_step(s)) == SQLITE_ROW) {
-			fn(arg, sqlite3_column_int64(s, 0), (uint64_t)sqlite3_column_int64(s, 1));
-			*newest = sqlite3_column_int64(s, 2);
+			int64_t at = sqlite3_column_int64(s, 1);
+
+			if (sqlite3_column_int(s, 0) == 1)
+				*newest = at;
+			else if (at / 60 - first < n)
+				counts[at / 60 - first]++;
 		}
 	}
 	if (step != SQLITE_DONE)

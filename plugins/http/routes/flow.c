@@ -202,18 +202,15 @@ flow_on_msg(struct flow *f, const mk_msg *msg)
 
 /* A minute that was counted by both is in the database in full, or still coming: the larger one. */
 static void
-flow_seed_minute(void *arg, int64_t minute, uint64_t count)
+flow_seed_minute(struct flow *f, int64_t minute, uint32_t count)
 {
-	struct flow *f = arg;
-	_Atomic uint32_t *at;
-	uint32_t there;
+	_Atomic uint32_t *at = &f->minutes[minute % FLOW_MINUTES];
+	uint32_t there = atomic_load(at);
 
-	if (minute < 0 || minute > atomic_load(&f->head) ||
+	if (minute > atomic_load(&f->head) ||
 	    minute <= atomic_load(&f->head) - (int64_t)FLOW_MINUTES)
 		return;
-	at = &f->minutes[minute % FLOW_MINUTES];
-	there = atomic_load(at);
-	while (there < count && !atomic_compare_exchange_weak(at, &there, (uint32_t)count))
+	while (there < count && !atomic_compare_exchange_weak(at, &there, count))
 		;
 }
 
@@ -222,14 +219,21 @@ static void
 flow_seed(void *arg)
 {
 	struct flow *f = arg;
-	int64_t newest = 0, none = 0;
-	mk_err err = { 0 };
+	uint32_t *counts = malloc(FLOW_MINUTES * sizeof(*counts));
+	int64_t first = atomic_load(&f->head) - (int64_t)FLOW_MINUTES + 1, newest = 0, none = 0;
+	mk_err err = { .text = "out of memory" };
 
-	if (read_minutes(f->read, (atomic_load(&f->head) - (int64_t)FLOW_MINUTES + 1) * 60,
-			 &f->stop, flow_seed_minute, f, &newest, &err) == MK_OK)
+	if (first < 0)
+		first = 0;
+	if (counts != NULL &&
+	    read_minutes(f->read, first, counts, FLOW_MINUTES, &f->stop, &newest, &err) == MK_OK) {
+		for (uint32_t i = 0; i < FLOW_MINUTES; i++)
+			flow_seed_minute(f, first + i, counts[i]);
 		atomic_store(&f->seeded, true);
-	else if (!atomic_load(&f->stop))
+	} else if (!atomic_load(&f->stop)) {
 		f->host->log(f->host, MK_LOG_WARN, err.text);
+	}
+	free(counts);
 	newest *= 1000000;
 	while (newest > none && !atomic_compare_exchange_weak(&f->last_us, &none, newest))
 		;

@@ -141,7 +141,7 @@ Test(settings, a_file_with_only_its_version_has_all_defaults)
 	cr_expect_eq(s->log_format, LOG_TEXT);
 	cr_expect_eq(s->listen_count, 0);
 	cr_expect_eq(s->ring_messages, 65536);
-	cr_expect_eq(s->ring_bytes, 64u << 20);
+	cr_expect_eq(s->ring_bytes, 16u << 20);
 	cr_expect_eq(s->push_back_us, 5000000);
 	cr_expect_eq(s->call_timeout_us, 5000000);
 	cr_expect_eq(s->plugin_count, 0);

@@ -54,6 +54,44 @@ Test(db, through_a_link_it_is_the_same_database)
 	open_close(&o);
 }
 
+static sqlite3_vfs *real_vfs;
+static int temporary_files;
+
+static int
+open_counting(sqlite3_vfs *v, const char *name, sqlite3_file *f, int flags, int *out)
+{
+	(void)v;
+	temporary_files += (flags & (SQLITE_OPEN_MAIN_DB | SQLITE_OPEN_WAL)) == 0;
+	return real_vfs->xOpen(real_vfs, name, f, flags, out);
+}
+
+Test(db, what_a_statement_may_have_to_take_back_needs_no_temporary_file)
+{
+	struct opened o;
+	sqlite3_vfs counting;
+	mk_err err = { .text = "" };
+
+	real_vfs = sqlite3_vfs_find(NULL);
+	counting = *real_vfs;
+	counting.zName = "counting";
+	counting.xOpen = open_counting;
+	sqlite3_vfs_register(&counting, 1);
+	open_or_fail(&o);
+	temporary_files = 0; /* making a database is something else */
+	cr_assert_eq(db_exec(o.db, "CREATE TABLE many (n INTEGER PRIMARY KEY, text)", &err), MK_OK);
+	cr_assert_eq(
+	    db_exec(o.db,
+		    "BEGIN; WITH RECURSIVE up (n) AS (SELECT 1 UNION ALL SELECT n + 1"
+		    " FROM up WHERE n < 2000) INSERT INTO many SELECT n, hex(zeroblob(500))"
+		    " FROM up; SAVEPOINT one; UPDATE many SET text = hex(zeroblob(501));"
+		    " RELEASE one; COMMIT",
+		    &err),
+	    MK_OK, "%s", err.text);
+	cr_expect_eq(temporary_files, 0, "%d", temporary_files);
+	open_close(&o);
+	sqlite3_vfs_unregister(&counting);
+}
+
 /* A child that has the write lock of the file until the pipe is closed. */
 static pid_t
 start_writer(int *end)
