@@ -7,98 +7,16 @@ import glob
 import os
 import re
 import shutil
-import signal
-import socket
-import subprocess
 import sys
-import tempfile
-import time
 import unittest
-import urllib.request
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "integration"))
+
+from bare_root import Daemon, Root, run  # noqa: E402
+from broker import free_port  # noqa: E402
 
 SOURCE = os.path.abspath(os.environ.get("MK_SOURCE_DIR", "."))
-MINUTES = 60
-if os.geteuid() != 0 or not shutil.which("debootstrap"):
-    print("needs root and debootstrap")
-    sys.exit(77)
-
-
-def run(*command, **more):
-    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-                          timeout=20 * MINUTES, **more)
-    assert done.returncode == 0, f"{command}: {done.returncode}\n{done.stdout}"
-    return done.stdout
-
-
-class Root:
-    """A minimal Debian in a folder, with the package sources of this system."""
-
-    def __init__(self):
-        self.dir = tempfile.mkdtemp(prefix="mk-root-")
-        os.chmod(self.dir, 0o755)  # it is everybody's /
-        run("debootstrap", "--variant=minbase", "bookworm", self.dir)
-        for name in ("etc/apt/sources.list", "etc/apt/sources.list.d", "etc/apt/apt.conf.d",
-                     "etc/resolv.conf", "etc/hosts"):
-            if os.path.isdir(f"/{name}"):
-                shutil.copytree(f"/{name}", f"{self.dir}/{name}", dirs_exist_ok=True)
-            elif os.path.exists(f"/{name}"):
-                shutil.copy(f"/{name}", f"{self.dir}/{name}")
-        run("mount", "-t", "proc", "proc", f"{self.dir}/proc")
-        self("apt-get", "-qq", "update")
-
-    def __call__(self, *command):
-        proxies = {k: v for k, v in os.environ.items() if k.lower().endswith("_proxy")}
-        return run("chroot", self.dir, *command, env={
-            "PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/root",
-            "DEBIAN_FRONTEND": "noninteractive", **proxies})
-
-    def apt(self, *arguments):
-        return self("apt-get", "-qq", "--yes", "--no-install-recommends", *arguments)
-
-    def path(self, name):
-        return self.dir + name
-
-    def close(self):
-        run("umount", f"{self.dir}/proc")
-        shutil.rmtree(self.dir)
-
-
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
-
-
-class Daemon:
-    """As the unit starts it: as its user, in the foreground."""
-
-    def __init__(self, root, port):
-        self.url = f"http://127.0.0.1:{port}"
-        self.process = subprocess.Popen(
-            ["chroot", root.dir, "setpriv", "--reuid=meshkern", "--regid=meshkern", "--init-groups",
-             "/usr/bin/meshkernd", "-c", "/etc/meshkern/meshkern.yaml"],
-            stderr=subprocess.PIPE, text=True)
-
-    def get(self, path):
-        end = time.monotonic() + 60
-        while True:
-            try:
-                with urllib.request.urlopen(self.url + path, timeout=10) as answer:
-                    return answer.read()
-            except OSError:
-                if time.monotonic() > end or self.process.poll() is not None:
-                    self.process.kill()
-                    raise AssertionError(self.process.stderr.read()) from None
-                time.sleep(0.2)
-
-    def stop(self):
-        self.process.send_signal(signal.SIGTERM)
-        assert self.process.wait(60) == 0, self.process.stderr.read()
-
-    def end(self):
-        self.process.kill()
-        self.process.wait()
-        self.process.stderr.close()
+CONFIG = "/etc/meshkern/meshkern.yaml"
 
 
 class Package(unittest.TestCase):
@@ -128,12 +46,12 @@ class Package(unittest.TestCase):
         return "/opt/newer.deb"
 
     def daemon(self, port):
-        daemon = Daemon(self.root, port)
+        daemon = Daemon(self.root.dir, "meshkern", ["/usr/bin/meshkernd", "-c", CONFIG], port)
         self.addCleanup(daemon.end)
         return daemon
 
     def test_it_is_installed_run_upgraded_removed_and_purged(self):
-        root, config = self.root, self.root.path("/etc/meshkern/meshkern.yaml")
+        root, config = self.root, self.root.path(CONFIG)
         root.apt("install", self.debs["meshkern"])
         user = next(line for line in root("getent", "passwd").splitlines()
                     if line.startswith("meshkern:")).split(":")
@@ -143,7 +61,7 @@ class Package(unittest.TestCase):
         self.assertEqual(os.stat(config).st_mode & 0o777, 0o640)
         for page in ("man1/meshkern.1", "man1/meshsim.1", "man5/meshkern.yaml.5", "man8/meshkernd.8"):
             self.assertTrue(os.path.exists(root.path(f"/usr/share/man/{page}.gz")), page)
-        root("meshkernd", "--check", "-c", "/etc/meshkern/meshkern.yaml")
+        root("meshkernd", "--check", "-c", CONFIG)
 
         # The operator's changes: a mesh to look at, and a port that is free here.
         port = free_port()
@@ -157,7 +75,7 @@ class Package(unittest.TestCase):
         self.assertIn(b'"storage"', daemon.get("/api/plugins"))
         self.assertIn("running", root("setpriv", "--reuid=meshkern", "--regid=meshkern",
                                       "--init-groups", "meshkern", "-c",
-                                      "/etc/meshkern/meshkern.yaml", "plugins"))
+                                      CONFIG, "plugins"))
         daemon.stop()
         size = os.stat(root.path("/var/lib/meshkern/meshkern.db")).st_size
 

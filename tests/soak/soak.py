@@ -30,6 +30,7 @@ import urllib.request
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "integration"))
 
+from broker import free_port  # noqa: E402
 from daemon import wait_for  # noqa: E402
 from ingest import Rig  # noqa: E402
 
@@ -45,12 +46,6 @@ READ = ["/api/healthz", "/api/stats", "/api/nodes?limit=50", "/api/packets?limit
         "/api/sets/nodes", "/api/analytics/rf", "/api/analytics/topology"]
 OTHERS = ["neighbors", "mbcap", "analytics", "http"]  # nothing that is promised depends on them
 INGEST = ["mqtt", "decode", "storage"]
-
-
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
 
 
 class Readers:
