@@ -79,7 +79,7 @@ def rings(d):
 
 
 def send(d, plugins):
-    """Until both rings of the bus have thrown something away."""
+    """For a minute, and until a ring of the bus is full."""
     plugins["sim"] = {"config": {"rate": RATE}}
     d.configure(plugins, bus={"listen": []})
     d.ask("reload")

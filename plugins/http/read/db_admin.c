@@ -175,11 +175,11 @@ read_minutes(struct read *r, int64_t first, uint32_t *counts, uint32_t n, const 
 	if (step == SQLITE_OK) {
 		sqlite3_bind_int64(s, 1, first * 60);
 		while ((step = sqlite3_step(s)) == SQLITE_ROW) {
-			int64_t at = sqlite3_column_int64(s, 1);
+			int64_t at = sqlite3_column_int64(s, 1); /* 0 if it is a text */
 
 			if (sqlite3_column_int(s, 0) == 1)
 				*newest = at;
-			else if (at / 60 - first < n)
+			else if (at >= first * 60 && at / 60 - first < n)
 				counts[at / 60 - first]++;
 		}
 	}

@@ -220,7 +220,8 @@ flow_seed(void *arg)
 {
 	struct flow *f = arg;
 	uint32_t *counts = malloc(FLOW_MINUTES * sizeof(*counts));
-	int64_t first = atomic_load(&f->head) - (int64_t)FLOW_MINUTES + 1, newest = 0, none = 0;
+	int64_t first = atomic_load(&f->head) - (int64_t)FLOW_MINUTES + 1, newest = 0;
+	int64_t none = 0, now;
 	mk_err err = { .text = "out of memory" };
 
 	if (first < 0)
@@ -234,7 +235,9 @@ flow_seed(void *arg)
 		f->host->log(f->host, MK_LOG_WARN, err.text);
 	}
 	free(counts);
-	newest *= 1000000;
+	now = (int64_t)(f->host->wall_us(f->host) / 1000000);
+	/* The database may say anything. */
+	newest = newest < 0 ? 0 : newest < now ? newest * 1000000 : now * 1000000;
 	while (newest > none && !atomic_compare_exchange_weak(&f->last_us, &none, newest))
 		;
 }

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include <criterion/criterion.h>
+#include <http/read/admin.h>
 #include <http/read/impl.h>
 #include <sqlite3.h>
 
@@ -426,6 +427,27 @@ Test(read, another_database_begins_anew)
 	cr_expect_eq(count(), 1);
 	cr_expect_eq(read_packet_by_id(r, s, 3)->obs_count, 1);
 	cr_expect_not(read_node(r, read_node_find(r, KEY("aa11bb22"), 64))->known);
+}
+
+Test(read, observations_are_counted_by_minute_whatever_their_time_is)
+{
+	_Atomic bool stop = false;
+	uint32_t around[4] = { 7, 7, 7, 7 };
+	int64_t newest = 0;
+	mk_err err = { .text = "" };
+
+	for (int64_t id = 1; id <= 6; id++)
+		store(id);
+	sql("UPDATE observations SET timestamp = CASE id WHEN 10 THEN 59 WHEN 20 THEN 60"
+	    " WHEN 30 THEN 119 WHEN 40 THEN 180 WHEN 50 THEN 'soon' ELSE x'00' END");
+	tell_ready(1);
+	join();
+	cr_assert_eq(read_minutes(r, 1, &around[1], 2, &stop, &newest, &err), MK_OK, "%s",
+		     err.text);
+	cr_expect_eq(around[1], 2);
+	cr_expect_eq(around[2], 0);
+	cr_expect(around[0] == 7 && around[3] == 7, "before or behind it: %u, %u", around[0],
+		  around[3]);
 }
 
 Test(read, messages_without_sense_change_nothing)
