@@ -530,7 +530,7 @@ static void
 live_refill(struct read *r)
 {
 	r->refill = atomic_load(&r->load) != NULL; /* then when that one has ended */
-	if (r->refill)
+	if (r->refill || r->database[0] == '\0')
 		return;
 	model_write(r->config.model);
 	r->warm = r->complete = false;

@@ -397,6 +397,20 @@ Test(read, rows_that_a_job_changed_are_read_again)
 	cr_expect_str_eq(read_packet_by_id(r, s, 3)->hash, "aaaaaaaaaaaaaaaa");
 }
 
+Test(read, a_job_of_a_database_that_is_not_known_yet_is_no_reason_to_read)
+{
+	for (int64_t id = 1; id <= 10; id++)
+		store(id);
+	tell_job("mk_rehash_v1", "done", 0);
+	tell_job("mk_rehash_v1", "done", 1);
+	cr_expect_eq(thread_count, 0);
+	join();
+	cr_expect_eq(r->failures, 0);
+	tell_ready(1);
+	join();
+	cr_expect_eq(count(), 10);
+}
+
 Test(read, packets_that_were_deleted_are_no_more)
 {
 	for (int64_t id = 1; id <= 10; id++)
