@@ -54,7 +54,7 @@ class Images:
         try:
             shutil.copy(BUNDLE, root.path(TRUSTED))
             if os.path.exists(os.path.expanduser("~/.npmrc")):
-                shutil.copy(os.path.expanduser("~/.npmrc"), root.path("/root/"))
+                shutil.copy(os.path.expanduser("~/.npmrc"), os.path.join(root.dir, "root"))
             name = self("from", "scratch")
             root.unmount()
             self("add", "--quiet", name, root.dir, "/")
