@@ -134,6 +134,23 @@ apply_snapshot(struct db *db, const struct apply_input *in, struct apply_report 
 }
 
 mk_result
+apply_next(struct db *db, sqlite3_stmt *s, int keys, mk_err *err)
+{
+	mk_result rc;
+
+	while ((rc = db_step(db, s, err)) == MK_OK) {
+		int i = 0;
+
+		while (i < keys && sqlite3_column_text(s, i) != NULL &&
+		       mk_utf8_valid(sqlite3_column_text(s, i), (size_t)sqlite3_column_bytes(s, i)))
+			i++;
+		if (i == keys)
+			return MK_OK;
+	}
+	return rc;
+}
+
+mk_result
 apply_seed(struct db *db, const char *name, int64_t now, mk_writer *w, mk_err *err)
 {
 	for (size_t i = 0; i < sizeof(apply_list) / sizeof(apply_list[0]); i++) {

@@ -65,6 +65,8 @@ mk_result apply_check_order(struct db *db, const struct apply_input *in, const m
 			    mk_err *err);
 mk_result apply_store_order(struct db *db, const struct apply_input *in, const mk_val *body,
 			    mk_err *err);
+/* The next row whose first `keys` columns are texts that a message may have. */
+mk_result apply_next(struct db *db, sqlite3_stmt *s, int keys, mk_err *err);
 /* The strings of `list` that rows refer to by their place; each valid and none twice is not asked.
  * NULL if one is not a string of 1..128 bytes without NUL. */
 const char **apply_names(const mk_val *list, mk_arena *arena);

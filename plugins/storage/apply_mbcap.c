@@ -41,8 +41,6 @@ static const char sql_seed[] =
     " coalesce(c.evidence_at, 0), coalesce(c.candidates, 0) FROM nodes n"
     " LEFT JOIN mk_capability c USING (public_key) WHERE n.multibyte_sup > 0"
     " AND length(n.public_key) BETWEEN 1 AND 128 ORDER BY 1";
-static const char sql_seeds[] =
-    "SELECT count(*) FROM nodes WHERE multibyte_sup > 0 AND length(public_key) BETWEEN 1 AND 128";
 
 struct cap_entry {
 	char key[129];
@@ -191,19 +189,19 @@ apply_mbcap_revive(struct db *db, const char *key, mk_err *err)
 mk_result
 apply_seed_mbcap(struct db *db, mk_writer *w, mk_err *err)
 {
-	int64_t count = 0;
+	uint32_t count = 0;
 	sqlite3_stmt *s;
-	mk_result rc = db_int(db, err, &count, sql_seeds, "");
+	mk_result rc = db_stmt(db, sql_seed, &s, err);
 
-	if (rc == MK_OK && (count == 0 || count > UINT32_MAX))
-		rc = MK_ENOENT;
-	if (rc == MK_OK)
-		rc = db_stmt(db, sql_seed, &s, err);
 	if (rc != MK_OK)
 		return rc;
+	while ((rc = apply_next(db, s, 1, err)) == MK_OK)
+		count++;
+	if (rc != MK_ENOENT || count == 0)
+		return rc;
 	mk_kv_i64(w, "window", 0);
-	mk_kv_array(w, "nodes", (uint32_t)count);
-	while ((rc = db_step(db, s, err)) == MK_OK) {
+	mk_kv_array(w, "nodes", count);
+	while ((rc = apply_next(db, s, 1, err)) == MK_OK) {
 		int64_t sup = sqlite3_column_int64(s, 1);
 
 		mk_put_array(w, 10);

@@ -293,17 +293,17 @@ apply_seed_neighbors(struct db *db, mk_writer *w, mk_err *err)
 
 	if (rc != MK_OK)
 		return rc;
-	while ((rc = db_step(db, s, err)) == MK_OK)
+	while ((rc = apply_next(db, s, 2, err)) == MK_OK)
 		count++;
 	if (rc != MK_ENOENT || count == 0)
 		return rc;
 	mk_kv_array(w, "ids", 2 * count);
-	while ((rc = db_step(db, s, err)) == MK_OK) {
+	while ((rc = apply_next(db, s, 2, err)) == MK_OK) {
 		mk_put_str(w, (const char *)sqlite3_column_text(s, 0));
 		mk_put_str(w, (const char *)sqlite3_column_text(s, 1));
 	}
 	mk_kv_array(w, "edges", count);
-	while (rc == MK_ENOENT && at < count && db_step(db, s, err) == MK_OK)
+	while (rc == MK_ENOENT && at < count && apply_next(db, s, 2, err) == MK_OK)
 		edges_seed_row(s, at++, w);
 	(void)sqlite3_reset(s);
 	mk_kv_u64(w, "far", 0);

@@ -60,6 +60,8 @@ class Spoiled(Routes):
         for row in self.d.ask("plugins")["items"]:
             self.assertEqual((row["state"], row["crashes"], row["restarts"], row["misbehaved"]),
                              ("running", 0, 0, 0), row)
+            self.assertEqual(row["numbers"].get("unpublished", 0), 0, row)
+        self.assertNotRegex(self.d.log(), "(?m)^[^ ]+ error ")
         self.assertEqual(self.d.stop(), 0)
 
 

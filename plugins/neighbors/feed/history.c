@@ -187,7 +187,9 @@ history_text(sqlite3_stmt *s, int column, mk_arena *arena)
 	const void *text = sqlite3_column_blob(s, column);
 	int len = sqlite3_column_bytes(s, column);
 
-	if (text == NULL || len < 1 || len > (int)HOPS_ID_MAX || memchr(text, 0, (size_t)len))
+	/* Snapshots name it, and one name that is no text would make the whole of one invalid. */
+	if (text == NULL || len < 1 || len > (int)HOPS_ID_MAX ||
+	    memchr(text, 0, (size_t)len) != NULL || !mk_utf8_valid(text, (size_t)len))
 		return NULL;
 	return mk_arena_dup(arena, text, (size_t)len);
 }

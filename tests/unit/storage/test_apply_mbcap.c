@@ -263,3 +263,18 @@ Test(apply_mbcap, the_graph_that_corescope_stored_is_what_a_first_start_serves)
 	cr_expect_eq(applied("neighbors", "neighbors", w.data, w.len, false), MK_OK);
 	expect_answer("SELECT count(*) FROM neighbor_edges", "2");
 }
+
+Test(apply_mbcap, a_key_that_is_no_text_does_not_keep_the_others_from_being_served)
+{
+	run("INSERT INTO nodes (public_key, multibyte_sup, multibyte_evidence)"
+	    " VALUES ('aa', 2, 'advert'), (CAST(x'c328' AS TEXT), 1, 'path'), (x'ff', 1, 'path')");
+	cr_expect_not_null(
+	    strstr(seeded("mbcap"), "\"nodes\":[[\"aa\",2,\"advert\",2,0,0,false,0,false,[]]]"));
+	cr_expect_eq(mk_validate(w.data, w.len, NULL, NULL, 0), MK_OK);
+	run("INSERT INTO neighbor_edges VALUES ('aa', 'bb', 5, '2026-01-01T00:00:00Z'),"
+	    " ('aa', CAST(x'c328' AS TEXT), 1, '2026-01-01T00:00:01Z'),"
+	    " ('aa', 'cc', 1, '2026-01-01T00:00:01Z')");
+	cr_expect_not_null(strstr(seeded("neighbors"), "\"ids\":[\"aa\",\"bb\",\"aa\",\"cc\"]"));
+	cr_expect_eq(mk_validate(w.data, w.len, NULL, NULL, 0), MK_OK);
+	cr_expect_eq(applied("neighbors", "neighbors", w.data, w.len, false), MK_OK);
+}
