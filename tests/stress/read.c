@@ -363,8 +363,12 @@ round_settle(void)
 		model_read_end(&model);
 	} while (!idle || !state.warm);
 	if (!state.ready || state.tx != (uint64_t)packets ||
-	    state.obs != (uint64_t)packets * COPIES)
+	    state.obs != (uint64_t)packets * COPIES) {
 		reader_wrong("the totals", (int64_t)state.tx);
+		fprintf(stderr, "of %lld packets; %llu observations, %u packets in memory\n",
+			(long long)packets, (unsigned long long)state.obs,
+			model_read_of->store.count);
+	}
 }
 
 static bool

@@ -211,6 +211,7 @@ struct read {
 	mk_doc doc;
 
 	_Atomic(struct load *) load; /* NULL: none is under way */
+	_Atomic bool failed;         /* the last one; the timer starts another */
 	_Atomic int64_t told;        /* newest observation that was told of while loading */
 	_Atomic uint32_t progress;   /* of the filling, thousandths */
 	bool again;                  /* something was lost meanwhile: load once more */

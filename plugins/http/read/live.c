@@ -299,7 +299,8 @@ live_item(struct read *r, const mk_val *item)
 		return;
 	}
 	mk_get_bool(mk_find(item, "first"), &first);
-	if (atomic_load(&r->load) != NULL || !r->warm) {
+	/* Also between a gap and the reading for it, which begins behind the newest that is here. */
+	if (atomic_load(&r->load) != NULL || !r->warm || r->again || atomic_load(&r->failed)) {
 		if (obs > atomic_load(&r->told))
 			atomic_store(&r->told, obs);
 		return;
@@ -686,7 +687,7 @@ read_on_timer(struct read *r)
 		return warm;
 	if (r->refill)
 		live_refill(r);
-	else if (!warm || r->again)
+	else if (!warm || r->again || atomic_load(&r->failed))
 		load_start(r);
 	return warm;
 }

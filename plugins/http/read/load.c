@@ -462,8 +462,10 @@ load_run(void *arg)
 	r->failures += rc != MK_OK;
 	if (rc != MK_OK || l->finished)
 		load_log(l, rc, &err, began_us);
-	if (!l->finished)
-		atomic_store(&r->load, NULL); /* the timer starts another one */
+	if (!l->finished) {
+		atomic_store(&r->failed, true);
+		atomic_store(&r->load, NULL);
+	}
 	model_write_end(r->config.model, 0);
 	load_free(l);
 	(void)malloc_trim(0); /* a gigabyte of rows went through this heap */
@@ -491,10 +493,12 @@ load_start(struct read *r)
 	l->reached_obs = r->newest_obs;
 	memcpy(l->path, r->database, sizeof(l->path));
 	r->again = false;
+	atomic_store(&r->failed, false);
 	atomic_store(&r->told, INT64_MIN);
 	atomic_store(&r->load, l);
 	if (r->config.host->spawn(r->config.host, "read", load_run, l) == MK_OK)
 		return;
+	atomic_store(&r->failed, true);
 	atomic_store(&r->load, NULL);
 	model_write(r->config.model);
 	r->failures++;

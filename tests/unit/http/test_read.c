@@ -397,6 +397,44 @@ Test(read, rows_that_a_job_changed_are_read_again)
 	cr_expect_str_eq(read_packet_by_id(r, s, 3)->hash, "aaaaaaaaaaaaaaaa");
 }
 
+Test(read, what_comes_between_a_gap_and_the_reading_for_it_hides_nothing)
+{
+	for (int64_t id = 1; id <= 10; id++)
+		store(id);
+	tell_ready(1);
+	join();
+	store(11);
+	r->again = true; /* a gap was told while a load was at work, which has just ended */
+	store(12);
+	tell_stored(12, 120, 1, true, 2.5);
+	join();
+	cr_expect_eq(count(), 12);
+	cr_expect_eq(state().tx, 12);
+	cr_expect_eq(state().obs, 12);
+	cr_expect_not_null(read_packet_by_id(r, s, 11));
+}
+
+Test(read, what_could_not_be_read_for_a_gap_is_read_later)
+{
+	for (int64_t id = 1; id <= 10; id++)
+		store(id);
+	tell_ready(1);
+	join();
+	store(11);
+	sql("ALTER TABLE transmissions RENAME TO hidden");
+	r->again = true;
+	(void)read_on_timer(r);
+	join();
+	cr_expect_eq(r->failures, 1);
+	sql("ALTER TABLE hidden RENAME TO transmissions");
+	store(12);
+	tell_stored(12, 120, 1, true, 2.5);
+	(void)read_on_timer(r);
+	join();
+	cr_expect_eq(count(), 12);
+	cr_expect_eq(state().tx, 12);
+}
+
 Test(read, a_job_of_a_database_that_is_not_known_yet_is_no_reason_to_read)
 {
 	for (int64_t id = 1; id <= 10; id++)
