@@ -9,6 +9,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include <hops/time.h>
 #include <meshcore/hex.h>
 
 static const char *
@@ -155,7 +156,7 @@ db_read_obs(struct db_obs *d, sqlite3_stmt *s, int column, const struct db_names
 	const char *text;
 
 	*o = (struct read_obs){ .id = sqlite3_column_int64(s, column),
-				.at = sqlite3_column_int64(s, column + 6),
+				.at = hops_time_within(sqlite3_column_int64(s, column + 6)),
 				.observer = READ_NONE,
 				.snr = sqlite3_column_double(s, column + 3),
 				.rssi = sqlite3_column_double(s, column + 4),

@@ -383,7 +383,7 @@ history_row(struct history *h, struct history_chunk *c, struct hops_obs *o)
 
 	o->id = (uint64_t)sqlite3_column_int64(s, 0);
 	o->tx = (uint64_t)sqlite3_column_int64(s, 1);
-	o->at = sqlite3_column_int64(s, 6);
+	o->at = hops_time_within(sqlite3_column_int64(s, 6));
 	o->observer = history_observer(h, sqlite3_column_int64(s, 2));
 	o->observer_len = o->observer == NULL ? 0 : (uint32_t)strlen(o->observer);
 	o->from = NULL;

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <meshkern/codec.h>
+
 uint64_t
 hops_mix(uint64_t v)
 {
@@ -100,7 +102,8 @@ hops_ids_put(struct hops_ids *ids, const char *text, size_t len)
 		if (ids->slots[slot] != 0)
 			return ids->slots[slot] - 1;
 	}
-	if (ids->count >= HOPS_IDS_MAX || !ids_grow(ids) ||
+	/* Messages name it, and one name that is no text would make the whole of one invalid. */
+	if (ids->count >= HOPS_IDS_MAX || !mk_utf8_valid(name, len) || !ids_grow(ids) ||
 	    (kept = mk_arena_dup(&ids->arena, name, len)) == NULL) {
 		ids->refused++;
 		return HOPS_NONE;

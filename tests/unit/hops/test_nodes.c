@@ -24,7 +24,8 @@ Test(nodes, names_are_kept_once_whatever_their_case)
 	cr_expect_eq(hops_ids_find(&ids, "abc", 3), HOPS_NONE);
 	cr_expect_eq(hops_ids_put(&ids, "a\0b", 3), HOPS_NONE);
 	cr_expect_eq(hops_ids_put(&ids, "", 0), HOPS_NONE);
-	cr_expect_eq(ids.refused, 2);
+	cr_expect_eq(hops_ids_put(&ids, "\xc3(", 2), HOPS_NONE, "no UTF-8");
+	cr_expect_eq(ids.refused, 3);
 	hops_ids_fini(&ids);
 }
 
